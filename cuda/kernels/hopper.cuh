@@ -38,7 +38,7 @@ struct HopperTile {
   static constexpr int q_stages = seamless ? 2 : 1;
   static constexpr int Br = 64 * groups;
   static constexpr int threads = 128 * (1 + groups);
-  static constexpr int registers_fetch = groups == 3 ? 32 : 40, registers_compute = groups == 3 ? 160 : 232;
+  static constexpr int registers_fetch = groups == 3 ? 32 : 56, registers_compute = groups == 3 ? 160 : 224;
 };
 
 // What lies in shared memory; every tile in panels of 64 columns. An mbarrier each for "it is here" and "it may go".
@@ -57,10 +57,11 @@ struct HopperShared {
   } place;
 };
 
-// Tiles of rows, longest first. Under the causal mask the heads whose K and V fit in the L2 together form a section,
-// and all heads of a section do their long tiles first; without a mask a section is one head.
+// Tiles of rows, in the order in which they are taken: head after head, so that blocks at work share K and V in the L2
+// and new heads come from HBM at an even pace; within a head the longest first. Only the `last_heads` mix: all their
+// long tiles, then all their short ones, so that blocks end together.
 struct HopperWork {
-  int N, heads, heads_per_kv_head, batch_heads, row_tiles, section;
+  int N, heads_per_kv_head, batch_heads, row_tiles, last_heads;
   float scale_log2;  // log2(e) / √d
   unsigned* taken;   // tiles handed out beyond the first of each block
 
@@ -70,9 +71,11 @@ struct HopperWork {
   };
   template <int Br>
   __device__ Place place(int tile) const {
-    const int first = tile / (section * row_tiles) * section;      // head of this section
-    const int in_section = tile - first * row_tiles, width = min(section, batch_heads - first);
-    return {first + in_section % width, (row_tiles - 1 - in_section / width) * Br};
+    const int lone = batch_heads - last_heads;                     // heads that are taken one by one
+    const bool mixed = tile >= lone * row_tiles;
+    const int width = mixed ? last_heads : row_tiles, t = mixed ? tile - lone * row_tiles : tile;
+    const int quotient = t / width, rest = t - quotient * width;
+    return {mixed ? lone + rest : quotient, (row_tiles - 1 - (mixed ? quotient : rest)) * Br};
   }
   // Tiles of Bc keys that some of the `rows` rows from row0 on see; 1 when there are no such rows.
   template <bool causal, int Bc>
@@ -349,7 +352,14 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   };
   const auto begin_rows = [&] {                                  // from S of tile n − 1 to the first P of this group's rows
     for (j = n - 1; j >= mine; --j) {                            // tiles of keys that only other groups see
-      begin_scores();
+      if (j == mine) {
+        begin_scores();
+      } else {
+        wait_k();
+        take_turn();
+        pass_turn();
+        release_k();
+      }
       wait_v();
       release_v();
       ++keys;
@@ -491,10 +501,8 @@ cudaError_t launch_hopper_shape(const T* Q, const T* K, const T* V, T* O, float*
   cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device);
   if (const cudaError_t error = cudaGetSymbolAddress(reinterpret_cast<void**>(&taken), hopper_taken); error != cudaSuccess) return error;
   const int row_tiles = (N + Tile::Br - 1) / Tile::Br;
-  const size_t kv_bytes = static_cast<size_t>(N) * d * 2 * sizeof(T) * shape.kv_heads / shape.heads, l2_bytes = 32u << 20;
-  const HopperWork work{.N = N, .heads = shape.heads, .heads_per_kv_head = shape.heads / shape.kv_heads, .batch_heads = heads,
-                        .row_tiles = row_tiles,
-                        .section = causal ? static_cast<int>(std::max<size_t>(1, std::min<size_t>(heads, l2_bytes / kv_bytes))) : 1,
+  const HopperWork work{.N = N, .heads_per_kv_head = shape.heads / shape.kv_heads, .batch_heads = heads, .row_tiles = row_tiles,
+                        .last_heads = causal ? std::min(heads, (3 * sms + row_tiles - 1) / row_tiles) : 0,
                         .scale_log2 = 1.44269504f / std::sqrt(static_cast<float>(d)), .taken = taken + launches++ % kHopperCounters};
   const int tiles = heads * row_tiles;
   kernel<<<Options::persistent ? std::min(tiles, sms) : tiles, Tile::threads, shared_bytes, stream>>>(gQ, gK, gV, gO, L, work);

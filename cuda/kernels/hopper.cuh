@@ -20,10 +20,12 @@ namespace flashlab {
 // Each idea can be left out, by a struct that inherits this one and says otherwise; `flashlab bench --ablate` says what
 // each buys.
 struct HopperOptions {
+  static constexpr bool swizzle = true;       // rows of 128 bytes, their 16-byte chunks permuted; or chunks in columns
+  static constexpr bool specialised = true;   // a warp of its own fetches; or a thread of group 0 between its products
   static constexpr bool ping_pong = true;     // warpgroups take turns at issuing products
   static constexpr bool overlap = true;       // softmax of a tile runs under the products of its neighbours
   static constexpr bool seamless = true;      // the first product of a tile of rows is issued with the last of the one before
-  static constexpr bool lazy_rescale = true;  // O is rescaled only when a maximum has grown by more than 2^8
+  static constexpr bool lazy_rescale = true;  // O is rescaled only when a maximum has grown by 2^8; at d = 64 it does not pay
   static constexpr bool persistent = true;    // blocks take tiles until none is left
   static constexpr int groups = 0, keys = 0, stages = 0;  // 0: as HopperTile says
 };
@@ -36,17 +38,20 @@ struct HopperTile {
   static constexpr int stages = Options::stages ? Options::stages : 2;
   static constexpr bool seamless = Options::seamless && d != 256;  // which leaves no room for a second Q
   static constexpr int q_stages = seamless ? 2 : 1;
-  static constexpr int Br = 64 * groups;
+  static constexpr bool specialised = Options::specialised || !seamless;
+  static constexpr int Br = 64 * groups, width = Options::swizzle ? 64 : 8;
   static constexpr int threads = 128 * (1 + groups);
   static constexpr int registers_fetch = groups == 3 ? 32 : 56, registers_compute = groups == 3 ? 160 : 224;
 };
 
-// What lies in shared memory; every tile in panels of 64 columns. An mbarrier each for "it is here" and "it may go".
+// What lies in shared memory; every tile in panels of 64 columns (8 if not swizzled). An mbarrier each for "it is here"
+// and "it may go".
 template <class T, int d, class Tile>
 struct HopperShared {
-  alignas(1024) T sQ[Tile::q_stages][Tile::groups][d / 64][64][64];  // Q_i, and O_i on its way out
-  alignas(1024) T sK[Tile::stages][d / 64][Tile::Bc][64];            // K_j
-  alignas(1024) T sV[Tile::stages][d / 64][Tile::Bc][64];            // V_j
+  static constexpr int width = Tile::width, panels = d / width;
+  alignas(1024) T sQ[Tile::q_stages][Tile::groups][panels][64][width];  // Q_i, and O_i on its way out
+  alignas(1024) T sK[Tile::stages][panels][Tile::Bc][width];            // K_j
+  alignas(1024) T sV[Tile::stages][panels][Tile::Bc][width];            // V_j
   uint64_t q_full[Tile::q_stages][Tile::groups], q_empty[Tile::q_stages][Tile::groups];
   uint64_t k_full[Tile::stages], k_empty[Tile::stages];
   uint64_t v_full[Tile::stages], v_empty[Tile::stages];
@@ -85,16 +90,6 @@ struct HopperWork {
   }
 };
 
-// A place in the ring of stages; the parity tells first use from second.
-template <int stages>
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == stages) stage = 0, parity ^= 1;
-  }
-};
-
 template <class T, int d, bool causal, class Options>
 __global__ void __launch_bounds__(HopperTile<d, Options>::threads, 1)
 hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · heads, N, d)
@@ -104,7 +99,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
        float* __restrict__ L,                                    // (batch · heads, N)
        const HopperWork work) {
   using Tile = HopperTile<d, Options>;
-  constexpr int Br = Tile::Br, Bc = Tile::Bc, stages = Tile::stages, groups = Tile::groups, panels = d / 64;
+  constexpr int Br = Tile::Br, Bc = Tile::Bc, stages = Tile::stages, groups = Tile::groups, width = Tile::width, panels = d / width;
   extern __shared__ __align__(1024) unsigned char bytes[];
   auto& shared = *reinterpret_cast<HopperShared<T, d, Tile>*>(bytes);
   const int warp = __shfl_sync(0xffffffffu, threadIdx.x / 32, 0), lane = threadIdx.x % 32;  // the compiler sees: uniform
@@ -125,73 +120,75 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   }
   __syncthreads();
 
-  if (group < 0) {
-    // ------------------------------------------------- a warp that fetches, and one for each computing group that stores
-    ptx::registers_decrease<Tile::registers_fetch>();
-    if (lane != 0) return;
-    if (warp > 0) {
-      const int g = warp - 1;
-      Ring<Tile::q_stages> q;
-      for (Ring<1> slot; g < groups; slot.advance()) {
-        ptx::mbarrier_wait(&shared.tile_full, slot.parity);
-        const auto place = shared.place;
-        ptx::mbarrier_arrive(&shared.tile_empty);
-        if (place.tile >= tiles) break;
-        ptx::mbarrier_wait(&shared.o_full[g], slot.parity);
-        ptx::tma_store(&gO, 0, place.row0 + 64 * g, 0, place.head, shared.sQ[q.stage][g]);
-        ptx::tma_store_commit();
-        ptx::tma_store_wait_read();
-        ptx::mbarrier_arrive(&shared.q_empty[q.stage][g]);
-        q.advance();
-      }
+  // ---------------------------------------------------------------------------------------------- the thread that fetches
+  // The t-th use of a ring of stages is of stage t % stages, and has to wait until use t − stages is over.
+  uint32_t sent = 0, k_sent = 0, v_sent = 0;                     // tiles of Q, K and V
+  int tile = blockIdx.x, next = tiles, kv_head = 0, v_next = 0;
+  const auto load = [&](T (&sX)[stages][panels][Bc][width], const CUtensorMap& gX, uint64_t* full, uint64_t* empty, uint32_t t,
+                        int kv_head, int j) {                    // X_j (Bc, d)  HBM or L2 → shared
+    const int s = t % stages;
+    ptx::mbarrier_wait(&empty[s], t / stages % 2 ^ 1);
+    ptx::mbarrier_arrive_expect(&full[s], sizeof(sX[0]));
+    ptx::tma_load(sX[s], &gX, 0, j * Bc, 0, kv_head, &full[s]);
+  };
+  const auto load_k = [&](int kv_head, int j) { load(shared.sK, gK, shared.k_full, shared.k_empty, k_sent++, kv_head, j); };
+  const auto load_v = [&](int kv_head, int j) { load(shared.sV, gV, shared.v_full, shared.v_empty, v_sent++, kv_head, j); };
+  const auto begin_tile = [&] {                                  // its number, Q_i, and the last tile of K
+    const auto [head, row0] = work.template place<Br>(tile);
+    const int n = work.template key_tiles<causal, Bc>(row0, Br);
+    ptx::mbarrier_wait(&shared.tile_empty, sent % 2 ^ 1);
+    shared.place = {tile, head, row0, n};
+    ptx::mbarrier_arrive(&shared.tile_full);
+    if (tile >= tiles) return;
+    if constexpr (Options::persistent) {                         // asked for now, needed when this tile is done
+      const unsigned order = atomicAdd(work.taken, 1u);
+      if (order == static_cast<unsigned>(tiles) - 1) *work.taken = 0;  // the last one of all: ready for the next launch
+      next = static_cast<int>(gridDim.x + order);
+    }
+    const int s = sent % Tile::q_stages;
+#pragma unroll 1
+    for (int g = 0; g < groups; ++g) {
+      ptx::mbarrier_wait(&shared.q_empty[s][g], sent / Tile::q_stages % 2 ^ 1);
+      ptx::mbarrier_arrive_expect(&shared.q_full[s][g], sizeof(shared.sQ[0][0]));
+      ptx::tma_load(shared.sQ[s][g], &gQ, 0, row0 + 64 * g, 0, head, &shared.q_full[s][g]);
+    }
+    ++sent;
+    kv_head = head / work.heads_per_kv_head;
+    v_next = n - 1;
+    load_k(kv_head, n - 1);
+  };
+  const auto fetch = [&] {                                       // what one step takes: K_{j−1} and V_j
+    if (v_next > 0) {
+      load_k(kv_head, v_next - 1), load_v(kv_head, v_next--);
       return;
     }
-    Ring<stages> k, v;
-    Ring<Tile::q_stages> q;
-    Ring<1> slot;
-    const auto load = [&](T (&sX)[panels][Bc][64], const CUtensorMap& gX, uint64_t* full, uint64_t* empty, Ring<stages>& ring,
-                          int kv_head, int j) {                  // X_j (Bc, d)  HBM or L2 → shared
-      ptx::mbarrier_wait(&empty[ring.stage], ring.parity ^ 1);
-      ptx::mbarrier_arrive_expect(&full[ring.stage], sizeof(sX));
-      ptx::tma_load(sX, &gX, 0, j * Bc, 0, kv_head, &full[ring.stage]);
-      ring.advance();
-    };
-    int tile = blockIdx.x, next = tiles, kv_head = 0, n = 0;
-    const auto begin_tile = [&] {                                // its number, Q_i, and the last tile of K
-      const auto [head, row0] = work.template place<Br>(tile);
-      n = work.template key_tiles<causal, Bc>(row0, Br);
-      ptx::mbarrier_wait(&shared.tile_empty, slot.parity ^ 1);
-      shared.place = {tile, head, row0, n};
-      ptx::mbarrier_arrive(&shared.tile_full);
-      slot.advance();
-      if (tile >= tiles) return;
-      if constexpr (Options::persistent) {                       // asked for now, needed when this tile is done
-        const unsigned order = atomicAdd(work.taken, 1u);
-        if (order == static_cast<unsigned>(tiles) - 1) *work.taken = 0;  // the last one of all: ready for the next launch
-        next = static_cast<int>(gridDim.x + order);
-      }
-      kv_head = head / work.heads_per_kv_head;
-      for (int g = 0; g < groups; ++g) {
-        uint64_t& full = shared.q_full[q.stage][g];
-        ptx::mbarrier_wait(&shared.q_empty[q.stage][g], q.parity ^ 1);
-        ptx::mbarrier_arrive_expect(&full, sizeof(shared.sQ[0][0]));
-        ptx::tma_load(shared.sQ[q.stage][g], &gQ, 0, row0 + 64 * g, 0, head, &full);
-      }
-      q.advance();
-      load(shared.sK[k.stage], gK, shared.k_full, shared.k_empty, k, kv_head, n - 1);
-    };
-    const auto load_v = [&](int kv_head, int j) { load(shared.sV[v.stage], gV, shared.v_full, shared.v_empty, v, kv_head, j); };
-    begin_tile();
-    while (tile < tiles) {                                       // K_{j−1}, V_j, K_{j−2}, V_{j−1}, …
-      for (int j = n - 1; j > 0; --j) {
-        load(shared.sK[k.stage], gK, shared.k_full, shared.k_empty, k, kv_head, j - 1);
-        load_v(kv_head, j);
-      }
-      const int last_kv_head = kv_head;
-      tile = next;
-      if constexpr (Tile::seamless) begin_tile();
-      load_v(last_kv_head, 0);
-      if constexpr (!Tile::seamless) begin_tile();
+    const int last_kv_head = kv_head;
+    tile = next;
+    if constexpr (Tile::seamless) begin_tile();
+    load_v(last_kv_head, 0);
+    if constexpr (!Tile::seamless) begin_tile();
+  };
+
+  if (group < 0) {
+    // --------------------------------------------------------- a warp that fetches, and one for each group that stores
+    ptx::registers_decrease<Tile::registers_fetch>();
+    if (lane != 0) return;
+    if (warp == 0 && Tile::specialised) {
+      begin_tile();
+      while (tile < tiles) fetch();
+    }
+    const int g = warp - 1;
+    for (uint32_t taken = 0; g >= 0 && g < groups; ++taken) {
+      ptx::mbarrier_wait(&shared.tile_full, taken % 2);
+      const auto place = shared.place;
+      ptx::mbarrier_arrive(&shared.tile_empty);
+      if (place.tile >= tiles) break;
+      const int s = taken % Tile::q_stages;
+      ptx::mbarrier_wait(&shared.o_full[g], taken % 2);
+      ptx::tma_store(&gO, 0, place.row0 + 64 * g, 0, place.head, shared.sQ[s][g]);
+      ptx::tma_store_commit();
+      ptx::tma_store_wait_read();
+      ptx::mbarrier_arrive(&shared.q_empty[s][g]);
     }
     return;
   }
@@ -236,22 +233,30 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     ++taken;
     return true;
   };
+  // Matrices of 8 rows × 16 bytes are what wgmma reads. Swizzled: eight side by side are an atom of 1 KB. Otherwise each is
+  // 128 bytes in one piece, with the next rows behind it and the next columns a panel further.
+  const auto rows_descriptor = [&](const void* sX, int panel_bytes) {
+    return Options::swizzle ? ptx::matrix_descriptor(sX, 0, 1024, true) : ptx::matrix_descriptor(sX, panel_bytes, 128, false);
+  };
+  const auto columns_descriptor = [&](const void* sX, int panel_bytes) {
+    return Options::swizzle ? ptx::matrix_descriptor(sX, panel_bytes, 1024, true) : ptx::matrix_descriptor(sX, 128, panel_bytes, false);
+  };
   const auto q_stage = [&] { return (taken - 1) % Tile::q_stages; };
   const auto issue_qk = [&] {                                    // S = Q K_jᵀ
     ptx::wgmma_fence();
-    const uint64_t Q = ptx::matrix_descriptor(shared.sQ[q_stage()][group], 0), K = ptx::matrix_descriptor(shared.sK[k_stage()], 0);
+    constexpr int q_panel = sizeof(shared.sQ[0][0][0]), k_panel = sizeof(shared.sK[0][0]);
+    const uint64_t Q = rows_descriptor(shared.sQ[q_stage()][group], q_panel), K = rows_descriptor(shared.sK[k_stage()], k_panel);
 #pragma unroll
-    for (int c = 0; c < d; c += 16) {                            // 16 columns are 32 B of a panel's row
-      ptx::wgmma_ss<T>(s, Q + (c / 64 * sizeof(shared.sQ[0][0][0]) + c % 64 * 2 >> 4),
-                       K + (c / 64 * sizeof(shared.sK[0][0]) + c % 64 * 2 >> 4), c > 0);
+    for (int c = 0; c < d; c += 16) {
+      ptx::wgmma_ss<T>(s, Q + (c / width * q_panel + c % width * 2 >> 4), K + (c / width * k_panel + c % width * 2 >> 4), c > 0);
     }
     ptx::wgmma_commit();
   };
   const auto issue_pv = [&](bool first) {                        // O += P V_j
     ptx::wgmma_fence();
-    const uint64_t V = ptx::matrix_descriptor(shared.sV[v_stage()], sizeof(shared.sV[0][0]));
+    const uint64_t V = columns_descriptor(shared.sV[v_stage()], sizeof(shared.sV[0][0]));
 #pragma unroll
-    for (int r = 0; r < Bc; r += 16) ptx::wgmma_rs<T>(o, &p[r / 4], V + (r * 128 >> 4), !first || r > 0);
+    for (int r = 0; r < Bc; r += 16) ptx::wgmma_rs<T>(o, &p[r / 4], V + (r * width * 2 >> 4), !first || r > 0);
     ptx::wgmma_commit();
   };
   const auto mask = [&](int j) {                                 // keys past the row, and past N
@@ -280,7 +285,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       m_new[h] = first ? x : fmaxf(m[h], x);
     }
     rescale = !first;
-    if constexpr (Options::lazy_rescale) {                       // P then stays below 2^8, and l and O agree on the old m
+    if constexpr (Options::lazy_rescale && d > 64) {                       // P then stays below 2^8, and l and O agree on the old m
       constexpr float kGrowth = 8.0f;
       const bool grew = (m_new[0] - m[0]) * work.scale_log2 > kGrowth || (m_new[1] - m[1]) * work.scale_log2 > kGrowth;
       rescale = !first && __any_sync(0xffffffffu, grew);
@@ -332,14 +337,19 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     ptx::barrier_sync(kGroup + group, 128);                      // all four warps are done with Q
     const int r = 16 * (warp % 4) + lane % 16;                         // the row that this lane addresses
 #pragma unroll
-    for (int c = 0; c < d / 8; c += 2) {                         // two chunks of 8 columns, swizzled as TMA expects
+    for (int c = 0; c < d / 8; c += 2) {                         // two chunks of 8 columns, where TMA expects them
       const float* x = &o[4 * c];
-      ptx::stmatrix_x4(ptx::shared_address(sO[c / 8][r]) + ((c % 8 + lane / 16) ^ r % 8) * 16,
+      const int chunk = c + lane / 16, place = Options::swizzle ? chunk % 8 ^ r % 8 : 0;
+      ptx::stmatrix_x4(ptx::shared_address(&sO[chunk * 8 / width][r][place * 8]),
                        ptx::pack<T>(x[0] * inverse[0], x[1] * inverse[0]), ptx::pack<T>(x[2] * inverse[1], x[3] * inverse[1]),
                        ptx::pack<T>(x[4] * inverse[0], x[5] * inverse[0]), ptx::pack<T>(x[6] * inverse[1], x[7] * inverse[1]));
     }
     ptx::fence_async_proxy();
     ptx::mbarrier_arrive(&shared.o_full[group]);
+  };
+  const auto fetch_here = [&] {                                  // when no warp does it for us
+    if (Tile::specialised || threadIdx.x != 128) return;
+    if (tile < tiles) fetch();
   };
   const auto begin_scores = [&] {                                // S alone
     wait_k();
@@ -363,14 +373,17 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       wait_v();
       release_v();
       ++keys;
+      fetch_here();
     }
     mask(j);
     softmax(true);
   };
+  if (!Tile::specialised && threadIdx.x == 128) begin_tile();
   bool more = take_tile();
   if (more) {
     begin_scores();
     ++keys;
+    fetch_here();
     begin_rows();
     pack_p();
   }
@@ -385,6 +398,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
         wait_v();
         issue_pv(first);
         pass_turn();
+        fetch_here();
         ptx::wgmma_wait<1>();                                    // S is there
       } else {
         wait_v();
@@ -395,6 +409,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
         take_turn();
         issue_qk();
         pass_turn();
+        fetch_here();
         ptx::wgmma_wait<0>();
       }
       ptx::settle(s);
@@ -436,6 +451,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       release_v();
       ++keys;
       write_o(o_stage);
+      fetch_here();
       if (more && mine < n) begin_rows();
       pack_p();
     } else {
@@ -457,10 +473,10 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   if (group == 0) take_turn();                                   // the last turn passed is nobody's
 }
 
-// A (rows, N, d) tensor as TMA sees it: (rows, panel, N, 64), with N and the panel exchanged so that a box of
-// `box_rows` rows is d / 64 panels one after the other.
+// A (heads, N, d) tensor as TMA sees it: (heads, panel, N, width), with N and the panel exchanged so that a box of
+// `box_rows` rows is d / width panels one after the other.
 template <class T>
-inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, int d, int box_rows) {
+inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, int d, int box_rows, int width) {
   static const auto encode = [] {
     void* entry = nullptr;
     cudaDriverEntryPointQueryResult found;
@@ -469,12 +485,14 @@ inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, in
   }();
   if (encode == nullptr) return cudaErrorInsufficientDriver;
   const auto size = [](auto n) { return static_cast<cuuint64_t>(n); };
-  const cuuint64_t extent[4] = {64, size(N), size(d / 64), size(heads)};
-  const cuuint64_t stride[3] = {size(d) * sizeof(T), 64 * sizeof(T), size(N) * d * sizeof(T)};  // of dimensions 1, 2, 3
-  const cuuint32_t box[4] = {64, static_cast<cuuint32_t>(box_rows), static_cast<cuuint32_t>(d / 64), 1}, step[4] = {1, 1, 1, 1};
+  const cuuint64_t extent[4] = {size(width), size(N), size(d / width), size(heads)};
+  const cuuint64_t stride[3] = {size(d) * sizeof(T), width * sizeof(T), size(N) * d * sizeof(T)};  // of dimensions 1, 2, 3
+  const cuuint32_t step[4] = {1, 1, 1, 1};
+  const cuuint32_t box[4] = {static_cast<cuuint32_t>(width), static_cast<cuuint32_t>(box_rows), static_cast<cuuint32_t>(d / width), 1};
   const CUresult result =
       encode(&map, std::is_same_v<T, __half> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-             const_cast<T*>(x), extent, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+             const_cast<T*>(x), extent, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+             width == 64 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_NONE,
              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
@@ -489,8 +507,8 @@ cudaError_t launch_hopper_shape(const T* Q, const T* K, const T* V, T* O, float*
   constexpr int shared_bytes = sizeof(HopperShared<T, d, Tile>);
   const int N = shape.seq, heads = shape.batch * shape.heads, kv_heads = shape.batch * shape.kv_heads;
   CUtensorMap gQ, gK, gV, gO;
-  for (const cudaError_t error : {hopper_map(gQ, Q, heads, N, d, 64), hopper_map(gK, K, kv_heads, N, d, Tile::Bc),
-                                  hopper_map(gV, V, kv_heads, N, d, Tile::Bc), hopper_map<T>(gO, O, heads, N, d, 64),
+  for (const cudaError_t error : {hopper_map(gQ, Q, heads, N, d, 64, Tile::width), hopper_map(gK, K, kv_heads, N, d, Tile::Bc, Tile::width),
+                                  hopper_map(gV, V, kv_heads, N, d, Tile::Bc, Tile::width), hopper_map<T>(gO, O, heads, N, d, 64, Tile::width),
                                   cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)}) {
     if (error != cudaSuccess) return error;
   }

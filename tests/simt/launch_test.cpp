@@ -109,14 +109,12 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
       CHECK(trace.warps.size() == 8);
       for (const auto& warp : trace.warps) {
         for (std::size_t i = 0; i < warp.size(); ++i) {
-          const LineRequest& r = warp[i];
-          if (r.op == LineOp::barrier) {
-            ++barriers;
-            continue;
-          }
-          for (int s = 0; s < 4; ++s) sectors[r.op == LineOp::store] += r.sectors >> s & 1;
-          if (r.op == LineOp::store) ends_well &= r.whole_sectors == r.sectors;
-          if (r.lines_left != 0) ends_well &= i + 1 < warp.size() && warp[i + 1].lines_left == r.lines_left - 1;
+          const LinePattern& p = trace.patterns.at(warp[i].pattern());
+          barriers += p.op == LineOp::barrier;
+          sectors[p.op == LineOp::store] += p.lines == 0 ? 0 : p.sectors();
+          for (int line = 0; p.op == LineOp::store && line < p.lines; ++line)
+            ends_well &= p.of(line).whole == p.of(line).touched;
+          if (p.more) ends_well &= i + 1 < warp.size() && trace.patterns.at(warp[i + 1].pattern()).site == p.site;
         }
       }
     }

@@ -123,7 +123,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
   warp_count_ = (lane_count_ + kWarp - 1) / kWarp;
   trace_ = trace;
   if (trace_ != nullptr) {
-    trace_->warps.assign(static_cast<std::size_t>(warp_count_), {});
+    trace_writer_.begin(*trace_, static_cast<std::size_t>(warp_count_));
     for (auto& warp : trace_->warps) warp.reserve(requests_a_warp_);  // blocks of a kernel are much alike
   }
   done_ = waiting_at_barrier_ = 0;
@@ -264,7 +264,8 @@ bool Worker::release_barrier() {
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
     counters_.barriers += 1;
-    if (trace_ != nullptr) trace_->warps[w].push_back({0, barrier_site_, LineOp::barrier, 0, 0, 0});
+    if (trace_ != nullptr)
+      trace_writer_.add(static_cast<std::size_t>(w), 0, {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
   }
   counters_.thread_barriers += waiting_at_barrier_;
   waiting_at_barrier_ = 0;

@@ -145,7 +145,6 @@ class Worker {
   std::uint32_t merge_first(std::uint32_t mask, const Entry* const* heads);
   void account(std::uint32_t key, WarpAccess& a);
   void account_part(std::uint32_t key, const WarpAccess& a, bool shared);
-  void trace_lines(std::uint32_t key, const WarpAccess& a);
   void check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high);
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);
@@ -189,6 +188,7 @@ class Worker {
   LaunchCounters counters_;
   SharedShadow shadow_;
   BlockTrace* trace_ = nullptr;
+  TraceWriter trace_writer_;
   std::size_t requests_a_warp_ = 0;  // the longest stream so far
   std::vector<Finding> findings_;
   std::string printed_;

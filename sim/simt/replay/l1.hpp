@@ -3,6 +3,7 @@
 /// The L1 of an SM as the replay uses it: a sectored cache with least-recently-used replacement, like SectoredCache with
 /// reads alone and equal to it miss for miss, that takes the lines of a warp instruction at once.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -31,26 +32,35 @@ class L1Cache {
   /// `shape` without dirty rules; times start at `first_time` ≥ 1 (near 2³² for tests). Throws what SectoredCache throws.
   explicit L1Cache(const CacheShape& shape, std::uint32_t first_time = 1);
 
-  /// Reads a run; `missed(line, sectors)` is called, in order, for each line of which sectors were not there (now they
-  /// are). O(1) for a run that was read before and is still resident, else O(lines · ways).
-  template <class Missed>
-  void read(const LineRun& run, const Missed& missed) {
+  /// Reads a run. `visit(line, missed)` is called, in order, with the sectors of each line that were not there (now they
+  /// are; often none) and answers when the line's data are there; the answer is the latest of these times. A run that
+  /// was read before and is still resident takes O(1), visits nothing and has the time of the visits before; any other
+  /// takes O(lines · ways).
+  template <class Visit>
+  std::uint64_t read(const LineRun& run, const Visit& visit) {
     if (now_ > ~std::uint32_t{0} - 128) [[unlikely]]
       restart_clock();
     const std::uint32_t begin = now_;
     now_ += static_cast<std::uint32_t>(run.lines);
+    std::uint64_t arrival = 0;
     if (run.lines < kOwners) {
-      for (int i = 0; i < run.lines; ++i) touch(run, i, kNobody, begin, missed);
-      return;
+      for (int i = 0; i < run.lines; ++i) {
+        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), kNobody, begin + static_cast<std::uint32_t>(i))));
+      }
+      return arrival;
     }
     Owner& owner = owner_of(run);
     if (!owner.knows(run)) {
       owner.learn(run);  // unless a line of the run evicts another
       const int number = static_cast<int>(&owner - owners_.data());
       for (int i = 0; i < run.lines; ++i) prefetch(run.at(i));
-      for (int i = 0; i < run.lines; ++i) touch(run, i, number << 6 | i, begin, missed);
+      for (int i = 0; i < run.lines; ++i) {
+        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), number << 6 | i, begin + static_cast<std::uint32_t>(i))));
+      }
+      owner.arrival = arrival;
     }
     owner.time = begin;
+    return owner.arrival;
   }
 
   /// Brings near what a read of this line alone will look at.
@@ -64,6 +74,7 @@ class L1Cache {
 
   struct Owner {
     std::uint64_t line = 0;
+    std::uint64_t arrival = 0;
     std::int32_t stride = 0;
     std::uint32_t time = 0;  ///< of its line 0 when it was last read; line i came i later
     std::uint8_t lines = 0;
@@ -97,10 +108,8 @@ class L1Cache {
   Owner& new_owner(Owner* owners, const LineRun& run);
   void release(Owner& owner);
 
-  template <class Missed>
-  void touch(const LineRun& run, int i, int owner, std::uint32_t begin, const Missed& missed) {
-    const std::uint64_t line = run.at(i);
-    const SectorMask sectors = run.of(i);
+  /// Answers which of the sectors were not there.
+  SectorMask touch(std::uint64_t line, SectorMask sectors, int owner, std::uint32_t time) {
     const LineLocator::Place place = locate_(line);
     std::uint32_t* const tags = tags_of(place.set);
     int way = NativeScan::find(tags, padded_ways_, place.key, ways_ - 1);
@@ -111,11 +120,11 @@ class L1Cache {
     } else {
       leave_owner(place.set, way, owner);
     }
-    const SectorMask not_there = sectors & ~tags[way];
+    const SectorMask missed = sectors & ~tags[way];
     tags[way] = (tags[way] & ~kOwned) | sectors | (owner == kNobody ? 0 : kOwned);
-    times_of(place.set)[way] = begin + static_cast<std::uint32_t>(i);
+    times_of(place.set)[way] = time;
     if (owner != kNobody) owned_by_[entry_of(place.set, way)] = static_cast<std::uint16_t>(owner);
-    if (not_there != 0) missed(line, not_there);
+    return missed;
   }
   void leave_owner(std::uint64_t set, int way, int stays_with) {
     if ((tags_of(set)[way] & kOwned) == 0) return;

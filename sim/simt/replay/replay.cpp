@@ -204,9 +204,11 @@ class LaunchRun {
         counters_.load_sectors += sectors;
         counters_.load_l1_hit_sectors += sectors;
         each_run(line, pattern, [&](const LineRun& run) {
-          sm.l1.read(run, [&](std::uint64_t missed_line, SectorMask missed) {
+          sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
+            if (missed == 0) return std::uint64_t{0};
             counters_.load_l1_hit_sectors -= popcount(missed);
-            read_l2(sm.side, missed_line, merged(sm, missed_line, missed));
+            read_l2(sm.side, l, merged(sm, l, missed));
+            return std::uint64_t{0};
           });
         });
         break;
@@ -224,7 +226,7 @@ class LaunchRun {
         counters_.l2_write_hit_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask whole) {
           counters_.l2_write_hit_sectors -= popcount(replay_.l2_.write(l, touched, whole));
-          if (whole != 0) sm.l1.read({.line = l, .first = whole}, [](auto...) {});  // L1 keeps what it wrote through
+          if (whole != 0) sm.l1.read({.line = l, .first = whole}, [](auto...) { return std::uint64_t{0}; });  // L1 keeps what it wrote through
         });
         break;
       case LineOp::atomic:  // L2 reads, changes and keeps the sector

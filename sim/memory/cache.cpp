@@ -104,7 +104,10 @@ void BasicSectoredCache<Scan>::run_chunks(std::span<const CacheAccess> accesses)
       read_line = access.is_write ? ~std::uint64_t{0} : access.line;
       Step& step = steps[count++];
       const LineLocator::Place at = locate(access.line);
-      step = {{entries + at.set * static_cast<std::uint64_t>(padded_ways), at.key}, access.sectors, access.whole, access.is_write};
+      step = {{entries + at.set * static_cast<std::uint64_t>(padded_ways), at.key},
+              access.sectors,
+              access.whole,
+              access.is_write};
       for (int way = 0; way < padded_ways; way += 16) __builtin_prefetch(step.place.set + way, 1);
       ++tally.accesses;
       (access.is_write ? tally.written_sectors : tally.read_sectors) += std::popcount(access.sectors);

@@ -35,7 +35,8 @@ struct LinePattern {
   LineOp op = LineOp::load;
   std::uint8_t lines = 1;  ///< up to 64; 0 for a barrier
   bool more = false;       ///< the request after this one belongs to the same instruction
-  TouchedSectors first, middle, last;  ///< of the first line, of those between, of the last when there are two or more
+  TouchedSectors first, middle,
+      last;  ///< of the first line, of those between, of the last when there are two or more
 
   TouchedSectors of(int i) const { return i == 0 ? first : i + 1 == lines ? last : middle; }
   std::uint64_t sectors() const {
@@ -78,7 +79,8 @@ class TraceWriter {
   }
   void add(std::size_t warp, std::uint64_t line, const LinePattern& pattern) {
     std::size_t slot = hash(pattern) & (slots_.size() - 1);
-    while (slots_[slot] != 0 && trace_->patterns[slots_[slot] - 1] != pattern) slot = (slot + 1) & (slots_.size() - 1);
+    while (slots_[slot] != 0 && trace_->patterns[slots_[slot] - 1] != pattern)
+      slot = (slot + 1) & (slots_.size() - 1);
     const std::uint32_t number = slots_[slot] != 0 ? slots_[slot] - 1 : add_pattern(pattern, slot);
     trace_->warps[warp].emplace_back(line, number);
   }
@@ -95,7 +97,8 @@ class TraceWriter {
     return mixed >> 32;
   }
   std::uint32_t add_pattern(const LinePattern& pattern, std::size_t slot) {
-    if (trace_->patterns.size() >= (1u << LineRequest::kPatternBits) - 1) throw std::length_error("a block with too many patterns of lines");
+    if (trace_->patterns.size() >= (1u << LineRequest::kPatternBits) - 1)
+      throw std::length_error("a block with too many patterns of lines");
     trace_->patterns.push_back(pattern);
     const auto number = static_cast<std::uint32_t>(trace_->patterns.size());
     slots_[slot] = number;

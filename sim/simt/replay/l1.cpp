@@ -40,7 +40,9 @@ L1Cache::Owner& L1Cache::new_owner(Owner* owners, const LineRun& run) {
     return std::pair(a.intact, a.time) < std::pair(b.intact, b.time);
   });
   release(*taken);
-  *taken = {.line = run.line, .stride = static_cast<std::int32_t>(run.stride), .lines = static_cast<std::uint8_t>(run.lines)};
+  *taken = {.line = run.line,
+            .stride = static_cast<std::int32_t>(run.stride),
+            .lines = static_cast<std::uint8_t>(run.lines)};
   return *taken;
 }
 
@@ -48,11 +50,13 @@ L1Cache::Owner& L1Cache::new_owner(Owner* owners, const LineRun& run) {
 void L1Cache::release(Owner& owner) {
   const int number = static_cast<int>(&owner - owners_.data());
   for (int i = 0; i < owner.lines; ++i) {
-    const LineLocator::Place place = locate_(owner.line + static_cast<std::uint64_t>(std::int64_t{owner.stride} * i));
+    const LineLocator::Place place =
+        locate_(owner.line + static_cast<std::uint64_t>(std::int64_t{owner.stride} * i));
     std::uint32_t* const tags = tags_of(place.set);
     const int way = NativeScan::find(tags, padded_ways_, place.key, ways_ - 1);
     const std::size_t entry = entry_of(place.set, way);
-    if ((tags[way] & (kEntryTagMask | kOwned)) != (place.key | kOwned) || owned_by_[entry] != (number << 6 | i)) continue;
+    if ((tags[way] & (kEntryTagMask | kOwned)) != (place.key | kOwned) || owned_by_[entry] != (number << 6 | i))
+      continue;
     times_of(place.set)[way] = time_of(place.set, way);
     tags[way] &= ~kOwned;
   }

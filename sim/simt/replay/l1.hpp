@@ -17,7 +17,8 @@ struct LineRun {
   std::uint64_t line = 0;
   std::int64_t stride = 1;  ///< never 0 when there are two or more
   int lines = 1;            ///< 1 to 64
-  SectorMask first = 0, middle = 0, last = 0;  ///< of the first line, of those between, of the last of two or more
+  SectorMask first = 0, middle = 0,
+             last = 0;  ///< of the first line, of those between, of the last of two or more
 
   std::uint64_t at(int i) const { return line + static_cast<std::uint64_t>(stride * i); }
   SectorMask of(int i) const { return i == 0 ? first : i + 1 == lines ? last : middle; }
@@ -45,7 +46,8 @@ class L1Cache {
     std::uint64_t arrival = 0;
     if (run.lines < kOwners) {
       for (int i = 0; i < run.lines; ++i) {
-        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), kNobody, begin + static_cast<std::uint32_t>(i))));
+        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), kNobody,
+                                                           begin + static_cast<std::uint32_t>(i))));
       }
       return arrival;
     }
@@ -55,7 +57,8 @@ class L1Cache {
       const int number = static_cast<int>(&owner - owners_.data());
       for (int i = 0; i < run.lines; ++i) prefetch(run.at(i));
       for (int i = 0; i < run.lines; ++i) {
-        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), number << 6 | i, begin + static_cast<std::uint32_t>(i))));
+        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), number << 6 | i,
+                                                           begin + static_cast<std::uint32_t>(i))));
       }
       owner.arrival = arrival;
     }
@@ -66,6 +69,7 @@ class L1Cache {
   /// Brings near what a read of this line alone will look at.
   void prefetch(std::uint64_t line) const { __builtin_prefetch(tags_of(locate_(line).set), 1); }
   std::uint64_t line_limit() const { return locate_.line_limit(); }
+
  private:
   static constexpr int kOwners = 6;  ///< runs of so many lines can own them
   static constexpr int kNobody = -1;
@@ -94,7 +98,8 @@ class L1Cache {
   };
 
   static std::size_t group(std::uint64_t line, std::int64_t stride) {
-    return static_cast<std::size_t>((line + static_cast<std::uint64_t>(stride) * 0x85EBCA6Bu) * 0x9E3779B97F4A7C15u >> 58) *
+    return static_cast<std::size_t>(
+               (line + static_cast<std::uint64_t>(stride) * 0x85EBCA6Bu) * 0x9E3779B97F4A7C15u >> 58) *
            kGroupSize;
   }
   Owner& owner_of(const LineRun& run) {

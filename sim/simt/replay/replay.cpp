@@ -98,10 +98,9 @@ class LaunchRun {
       for (std::size_t i = 0; i < warps; ++i) {
         const std::vector<LineRequest>& stream = slot.trace.warps[i];
         if (stream.empty()) continue;
-        sm.warps[slot_index * warps_per_block_ + i] = {stream.data(), stream.data() + stream.size(),
-                                                       slot.trace.patterns.data(),
-                                                       static_cast<std::uint32_t>(slot_index),
-                                                       WarpState::ready};
+        sm.warps[slot_index * warps_per_block_ + i] = {
+            stream.data(), stream.data() + stream.size(), slot.trace.patterns.data(),
+            static_cast<std::uint32_t>(slot_index), WarpState::ready};
         ++slot.live;
         ++sm.live_warps;
       }
@@ -226,7 +225,9 @@ class LaunchRun {
         counters_.l2_write_hit_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask whole) {
           counters_.l2_write_hit_sectors -= popcount(replay_.l2_.write(l, touched, whole));
-          if (whole != 0) sm.l1.read({.line = l, .first = whole}, [](auto...) { return std::uint64_t{0}; });  // L1 keeps what it wrote through
+          if (whole != 0)
+            sm.l1.read({.line = l, .first = whole},
+                       [](auto...) { return std::uint64_t{0}; });  // L1 keeps what it wrote through
         });
         break;
       case LineOp::atomic:  // L2 reads, changes and keeps the sector
@@ -241,7 +242,8 @@ class LaunchRun {
         break;
     }
     if (options_.per_site)
-      count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before, counters_.hbm_read_bytes - hbm_before);
+      count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before,
+                 counters_.hbm_read_bytes - hbm_before);
   }
 
   /// The lines of a request under their new names: as one run where they lie in one page.
@@ -251,7 +253,9 @@ class LaunchRun {
     if (p.lines == 1 || Replay::Pages::same(line, last)) {
       body(LineRun{rename(line), p.stride, p.lines, p.first.touched, p.middle.touched, p.last.touched});
     } else {
-      each_line(line, p, [&](std::uint64_t l, SectorMask touched, SectorMask) { body(LineRun{.line = l, .first = touched}); });
+      each_line(line, p, [&](std::uint64_t l, SectorMask touched, SectorMask) {
+        body(LineRun{.line = l, .first = touched});
+      });
     }
   }
   /// The lines of a request under their new names, with the sectors touched and those written in full.
@@ -259,7 +263,8 @@ class LaunchRun {
   void each_line(std::uint64_t line, const LinePattern& p, const Body& body) {
     for (int i = 0; i < p.lines; ++i) {
       const TouchedSectors sectors = p.of(i);
-      body(rename(line + static_cast<std::uint64_t>(std::int64_t{p.stride} * i)), sectors.touched, sectors.whole);
+      body(rename(line + static_cast<std::uint64_t>(std::int64_t{p.stride} * i)), sectors.touched,
+           sectors.whole);
     }
   }
   std::uint64_t rename(std::uint64_t line) {

@@ -104,7 +104,9 @@ class Replay {
       if (entry.page != page) entry = {page, look_up(page)};
       return entry.renamed << kLineBits | (line & ((std::uint64_t{1} << kLineBits) - 1));
     }
-    static bool same(std::uint64_t line, std::uint64_t other) { return line >> kLineBits == other >> kLineBits; }
+    static bool same(std::uint64_t line, std::uint64_t other) {
+      return line >> kLineBits == other >> kLineBits;
+    }
     std::uint64_t line_count() const { return static_cast<std::uint64_t>(names_.size()) << kLineBits; }
 
    private:

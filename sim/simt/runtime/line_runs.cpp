@@ -18,8 +18,10 @@ TouchedSectors sectors_of(Offset begin, Offset end, bool dense) {
 }
 
 /// Neighbouring lanes at most a sector apart: they leave no sector out between the first byte and the last.
-void add_dense(TraceWriter& trace, std::size_t warp, LinePattern pattern, const WarpAccess& a, Offset low, Offset high) {
-  const bool dense = static_cast<Offset>(std::llabs(a.stride)) == static_cast<Offset>(a.width) || std::has_single_bit(a.mask);
+void add_dense(TraceWriter& trace, std::size_t warp, LinePattern pattern, const WarpAccess& a, Offset low,
+               Offset high) {
+  const bool dense =
+      static_cast<Offset>(std::llabs(a.stride)) == static_cast<Offset>(a.width) || std::has_single_bit(a.mask);
   const Offset first = low / kLine, last = (high - 1) / kLine;
   pattern.lines = static_cast<std::uint8_t>(last - first + 1);
   TouchedSectors lowest = sectors_of(low % kLine, std::min(high - first * kLine, kLine), dense);
@@ -91,7 +93,8 @@ void add_lines(TraceWriter& trace, std::size_t warp, std::uint32_t site, LineOp 
   const Offset one = a.of(first), other = a.of(last);
   const auto distance = static_cast<Offset>(std::llabs(a.stride));
   if (distance <= kSector || first == last) {
-    add_dense(trace, warp, pattern, a, std::min(one, other), std::max(one, other) + static_cast<Offset>(a.width));
+    add_dense(trace, warp, pattern, a, std::min(one, other),
+              std::max(one, other) + static_cast<Offset>(a.width));
   } else if (distance % kLine == 0) {
     pattern.lines = static_cast<std::uint8_t>(last - first + 1);
     pattern.stride = static_cast<std::int32_t>(a.stride / static_cast<std::int64_t>(kLine));

@@ -246,7 +246,8 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     tally.counted.sectors += sectors;
     tally.counted.ideal_sectors += std::min(sectors, dense);
     if (trace_ != nullptr)
-      add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key), line_op(kind_of_key(key)), a);
+      add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key),
+                line_op(kind_of_key(key)), a);
     if (job_->checks.unwritten) check_written(tally, a);
     return;
   }

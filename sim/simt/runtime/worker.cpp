@@ -265,7 +265,8 @@ bool Worker::release_barrier() {
     warp.at_barrier = 0;
     counters_.barriers += 1;
     if (trace_ != nullptr)
-      trace_writer_.add(static_cast<std::size_t>(w), 0, {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
+      trace_writer_.add(static_cast<std::size_t>(w), 0,
+                        {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
   }
   counters_.thread_barriers += waiting_at_barrier_;
   waiting_at_barrier_ = 0;

@@ -29,13 +29,15 @@ class WarpStream {
   /// `lines` lines, `stride` apart, of all of which the same sectors are read.
   void gather(std::uint64_t line, int lines, int stride, SectorMask sectors) {
     const TouchedSectors s(sectors, 0);
-    trace_.add(warp_, line,
-               {.stride = stride, .lines = static_cast<std::uint8_t>(lines), .first = s, .middle = s, .last = s});
+    trace_.add(
+        warp_, line,
+        {.stride = stride, .lines = static_cast<std::uint8_t>(lines), .first = s, .middle = s, .last = s});
   }
 
  private:
   void put(LineOp op, std::uint64_t line, int lines, TouchedSectors s) {
-    trace_.add(warp_, line, {.op = op, .lines = static_cast<std::uint8_t>(lines), .first = s, .middle = s, .last = s});
+    trace_.add(warp_, line,
+               {.op = op, .lines = static_cast<std::uint8_t>(lines), .first = s, .middle = s, .last = s});
   }
   TraceWriter& trace_;
   std::size_t warp_;

@@ -305,8 +305,23 @@ void Worker::report_misaligned(const SiteTally& tally, const WarpAccess& a) {
   }
 }
 
+/// A look at each lane's sector. False when in doubt: for the program's own variables, or words narrower than four bytes.
+bool Worker::all_written(const WarpAccess& a) const {
+  if (written_words_ == nullptr || a.width < 4) return false;
+  const unsigned words = (1u << a.width / 4) - 1;
+  unsigned missing = 0;
+  for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
+    const Offset where = a.of(std::countr_zero(m));
+    if (where >= kImageBegin) return false;
+    missing |= ~unsigned{written_words_[where / 32]} & words << where % 32 / 4;
+    if (a.linear && a.stride == 0) break;
+  }
+  return missing == 0;
+}
+
 void Worker::check_written(const SiteTally& tally, const WarpAccess& a) {
   const Op op = op_of(kind_of_key(tally.key));
+  if (op != Op::store && all_written(a)) return;
   const auto width = static_cast<std::size_t>(a.width);
   const bool dense = a.linear && a.mask == ~0u && a.stride == a.width;
   for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {

@@ -99,6 +99,7 @@ void Worker::resume(Lane& lane) {
 
 void Worker::begin_launch(const Job& job) {
   job_ = &job;
+  written_words_ = device_memory::written_words();
   tallies_.clear();
   counters_ = {};
   failed_ = false;

@@ -156,6 +156,7 @@ class Worker {
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);
   void check_written(const SiteTally& tally, const WarpAccess& a);
+  bool all_written(const WarpAccess& a) const;
   const Lane& lane_of(int index) const { return lanes_[current_warp_ * kWarp + index]; }
 
   int number_;
@@ -194,6 +195,7 @@ class Worker {
   TallyTable tallies_;
   LaunchCounters counters_;
   SharedShadow shadow_;
+  const std::uint8_t* written_words_ = nullptr;  // of global memory
   BlockTrace* trace_ = nullptr;
   TraceWriter trace_writer_;
   std::size_t requests_a_warp_ = 0;  // the longest stream so far

@@ -164,8 +164,7 @@ FLASHLAB_ATOMIC(64, std::uint64_t)
 
 // Called before a marked loop goes back (see compile/loop_marks.hpp): every register and the flags must survive. Appends
 // a mark to the running lane's log, or counts one more in the mark that stands there last. Marks never wait: they have
-// some room after the log's end, and what does not fit is dropped. The common case, one more, takes no instruction that
-// changes the flags; it compares the entry's upper half, instruction and kind, the offset's highest bits being zero.
+// some room after the log's end, and what does not fit is dropped.
 static_assert(offsetof(Running, cursor) == 0 && offsetof(Running, end) == 8);
 static_assert(static_cast<int>(Kind::mark) == 15 && kOffsetBits == 36 && kKindBits == 4);
 __asm__(R"(
@@ -174,55 +173,41 @@ __asm__(R"(
     .type flashlab_back_edge, @function
 flashlab_back_edge:
     pushq %rax
+    lahf
+    seto %al
+    pushq %rax
     pushq %rcx
     pushq %rdx
     movq _ZN8flashlab4simt7runningE@gottpoff(%rip), %rdx
     movq %fs:(%rdx), %rcx
-    jrcxz 2f
-    movq 24(%rsp), %rax
-    movq _ZN8flashlab4simt9code_baseE(%rip), %rdx
-    notq %rdx
-    leaq 1(%rax,%rdx), %rax
-    leaq (,%rax,8), %rax
-    leaq (,%rax,8), %rax
-    leaq 240(,%rax,4), %rax
-    notl %eax
-    movl -4(%rcx), %edx
-    leal 1(%rdx,%rax), %eax
-    movq %rcx, %rdx
-    movl %eax, %ecx
-    jecxz 1f
-    jmp 4f
-1:  movq -8(%rdx), %rcx
-    leaq 1(%rcx), %rcx
-    movq %rcx, -8(%rdx)
-2:  popq %rdx
-    popq %rcx
-    popq %rax
-    ret
-4:  lahf
-    seto %al
-    pushq %rax
-    movq %rdx, %rcx
-    movq _ZN8flashlab4simt7runningE@gottpoff(%rip), %rdx
-    movq %fs:8(%rdx), %rax
-    addq $504, %rax
-    cmpq %rax, %rcx
-    jae 5f
+    testq %rcx, %rcx
+    jz 2f
     movq 32(%rsp), %rax
     subq _ZN8flashlab4simt9code_baseE(%rip), %rax
     salq $4, %rax
     orq $15, %rax
     salq $36, %rax
+    pushq %rax
+    xorq -8(%rcx), %rax
+    shrq $36, %rax
+    jnz 1f
+    incq -8(%rcx)
+    popq %rax
+    jmp 2f
+1:  movq %fs:8(%rdx), %rax
+    addq $504, %rax
+    cmpq %rax, %rcx
+    popq %rax
+    jae 2f
     incq %rax
     movq %rax, (%rcx)
     addq $8, %rcx
     movq %rcx, %fs:(%rdx)
-5:  popq %rax
+2:  popq %rdx
+    popq %rcx
+    popq %rax
     addb $127, %al
     sahf
-    popq %rdx
-    popq %rcx
     popq %rax
     ret
     .size flashlab_back_edge, .-flashlab_back_edge

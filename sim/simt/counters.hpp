@@ -36,7 +36,7 @@ inline constexpr int kOps = 4, kSpaces = 2;
 
 /// One source instruction on one memory: a load of `C[i]` is one, wherever its loop takes it.
 struct SiteCounters {
-  std::uint32_t site = 0;  ///< names the instruction in LineRequest::site and to source_line()
+  std::uint32_t site = 0;  ///< names the instruction in LinePattern::site and to source_line()
   Op op = Op::load;
   Space space = Space::global;
   int width_bytes = 0;         ///< of one lane's access

@@ -30,9 +30,9 @@ struct MemoryCounters {
 };
 
 /// What a warp instruction does, as far as the hooks can tell.
-enum class Op : std::uint8_t { load, store, atomic, async_copy };
+enum class Op : std::uint8_t { load, store, atomic, async_copy, matrix_load };
 enum class Space : std::uint8_t { global, shared };
-inline constexpr int kOps = 4, kSpaces = 2;
+inline constexpr int kOps = 5, kSpaces = 2;
 
 /// One source instruction on one memory: a load of `C[i]` is one, wherever its loop takes it.
 struct SiteCounters {
@@ -61,7 +61,8 @@ struct LaunchCounters {
   std::uint64_t barriers = 0;         ///< __syncthreads and its kin, warp instructions
   std::uint64_t collectives = 0;      ///< shuffles, votes, reductions, matches, __syncwarp: warp instructions
   std::uint64_t thread_barriers = 0;  ///< barriers, counted a thread
-  std::uint64_t matrix_products = 0;  ///< warp matrix multiply-accumulates
+  std::uint64_t matrix_products = 0;  ///< warp matrix multiply-accumulates, warp instructions
+  std::uint64_t matrix_flops = 0;     ///< of those: 2 · 16 · 8 · k each
   std::uint64_t divergent_requests = 0;  ///< requests by fewer lanes than the warp still had
   std::uint64_t merged_loads = 0;        ///< shared loads that a predicted merge took away
   std::vector<SiteCounters> sites;       ///< ascending by site, op, space

@@ -113,6 +113,44 @@ TEST_CASE("half types, groups and asynchronous copies work, and a float3 is thre
   CHECK(p.launches[1].metric("smsp__inst_executed_op_ldgsts.sum") == 2);
 }
 
+TEST_CASE(
+    "a tensor-core kernel in inline PTX computes what plain loops compute, and is counted as its layout says") {
+  const Profile p = profile_of("tensor_core.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 3);
+  for (const ProfiledLaunch& l : p.launches) {
+    const std::uint64_t d = l.kernel.find("128") != std::string::npos ? 128 : 64;
+    CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == 2 * 4 * (64 / 8) * (d / 16));
+    // Q once, K and V once a warp: a matrix of 8 rows is one wavefront, for the swizzle keeps its rows apart.
+    const std::uint64_t loads = 4 * (d / 16 + 2 * 4 * (d / 16));
+    CHECK(l.metric("smsp__inst_executed_op_ldsm.sum") == loads);
+    CHECK(l.metric("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum") == 4 * loads);
+    CHECK(l.metric("l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum") == 0);
+  }
+  // 50 of 64 rows: lanes whose row is filled with zeros read nothing.
+  std::uint64_t threads = 0, stored = 0;
+  for (const ProfiledSite& s : p.launches[1].sites) {
+    if (s.counters.op != Op::async_copy) continue;
+    (s.counters.space == Space::global ? threads : stored) += s.counters.counted.threads;
+  }
+  CHECK(threads == 3 * 50 * 16);
+  CHECK(stored == 3 * 64 * 16);
+}
+
+TEST_CASE("older cards' matrix products run when the program is compiled for them") {
+  ProfileOptions options;
+  options.source = kPrograms / "tensor_core.cu";
+  options.flags = {"-D__CUDA_ARCH__=750"};
+  options.cache_dir = cache_dir();
+  const Profile p = profile(options);
+  CHECK(p.exit_code == 0);
+  REQUIRE(p.launches.size() == 2);
+  CHECK(p.launches[0].metric("sm__inst_executed_pipe_tensor_op_hmma.sum") ==
+        2 * 2 * 4 * 8 * 4);  // half as deep
+}
+
 TEST_CASE("divergent lanes are counted by line as the hardware would execute them") {
   const Profile p = profile_of("divergent.cu");
   REQUIRE(p.launches.size() == 1);
@@ -173,12 +211,15 @@ TEST_CASE("a program that cannot be run is refused by name") {
       profile(options);
     } catch (const UsageError& e) {
       return std::string(e.what());
+    } catch (const EnvironmentError& e) {
+      return "lacking: " + std::string(e.what());
     }
     return std::string("not refused");
   };
   const std::string kernel = "__global__ void k() {}\nint main() {}\n";
-  CHECK(refused(kernel + "__device__ void f() { asm(\"bar.sync 0;\"); }\n").find("p.cu:3: inline assembly") !=
-        std::string::npos);
+  const std::string wgmma = refused(kernel + "__device__ void f() { asm(\"wgmma.fence.sync.aligned;\"); }\n");
+  CHECK(wgmma.starts_with("lacking: "));
+  CHECK(wgmma.find("p.cu:3: the PTX instruction `wgmma.fence.sync.aligned`") != std::string::npos);
   CHECK(refused(kernel + "#include <cublas_v2.h>\n").find("p.cu:3:") != std::string::npos);
   CHECK(refused(kernel + "int x = y;\n").find("p.cu:3:") != std::string::npos);
   CHECK(refused("int main() {}\n").find("no __global__") != std::string::npos);

@@ -120,7 +120,13 @@ const std::vector<std::string>& hook_flags() {
 Rewritten preprocess_and_rewrite(const fs::path& source, const CompileOptions& options) {
   if (!fs::is_regular_file(source)) throw EnvironmentError(fmt::format("no CUDA file at {}", source.string()));
   const TemporaryFile preprocessed(".ii");
-  std::vector<std::string> command = {options.compiler, "-E", "-x", "c++", "-std=c++20", "-w"};
+  std::vector<std::string> command = {options.compiler,
+                                      "-E",
+                                      "-x",
+                                      "c++",
+                                      "-std=c++20",
+                                      "-w",
+                                      fmt::format("-D__CUDA_ARCH__={}", options.architecture)};
   command.insert(command.end(), options.flags.begin(), options.flags.end());
   const std::vector<std::string> rest = {"-D__CUDACC__=1",
                                          "-D__NVCC__=1",
@@ -145,7 +151,7 @@ Rewritten preprocess_and_rewrite(const fs::path& source, const CompileOptions& o
     std::string list;
     for (const Unsupported& u : rewritten.unsupported)
       list += fmt::format("\n  {}:{}: {}", u.file, u.line, u.what);
-    throw UsageError(fmt::format("{} uses what the simt machine cannot run:{}", source.string(), list));
+    throw EnvironmentError(fmt::format("{} uses what the simt machine cannot run:{}", source.string(), list));
   }
   return rewritten;
 }

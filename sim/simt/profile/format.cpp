@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kOpNames[] = {"load", "store", "atomic", "copy"};
+constexpr std::string_view kOpNames[] = {"load", "store", "atomic", "copy", "ldmatrix"};
 constexpr std::string_view kSpaceNames[] = {"global", "shared"};
 
 double ratio(std::uint64_t a, std::uint64_t b) {

@@ -14,6 +14,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/simt/runtime/launcher.hpp"
+#include "sim/simt/runtime/matrix_sites.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/status.hpp"
 #include "sim/simt/runtime/worker.hpp"
@@ -227,6 +228,7 @@ class RunningLaunch final : public Launch {
     counters_.thread_barriers += c.thread_barriers;
     counters_.collectives += c.collectives;
     counters_.matrix_products += c.matrix_products;
+    counters_.matrix_flops += c.matrix_flops;
   }
 
   // Sums over instructions, with the merges that the card's compiler is expected to make.
@@ -235,7 +237,7 @@ class RunningLaunch final : public Launch {
       SiteCounters site;
       const Kind kind = kind_of_key(tally.key);
       site.site = site_of_key(tally.key);
-      site.op = op_of(kind);
+      site.op = is_matrix_site(site.site) ? Op::matrix_load : op_of(kind);
       site.space = tally.shared ? Space::shared : Space::global;
       site.width_bytes = width_of(kind);
       site.counted = tally.counted;
@@ -243,7 +245,7 @@ class RunningLaunch final : public Launch {
         site.merged_width_bytes = tally.merge->merged_width_bytes();
         site.merged = tally.merge->merged();
       }
-      counters_.divergent_requests += tally.divergent;
+      if (site.op != Op::matrix_load) counters_.divergent_requests += tally.divergent;
       counters_.merged_loads += site.counted.requests - site.expected().requests;
       counters_.memory[static_cast<int>(site.space)][static_cast<int>(site.op)] += site.expected();
       counters_.sites.push_back(site);

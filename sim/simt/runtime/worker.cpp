@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/async_copies.hpp"
 #include "sim/simt/runtime/builtins.hpp"
 #include "sim/simt/runtime/memory.hpp"
 
@@ -61,6 +62,7 @@ void lane_main(transfer_t from) {
   for (;;) {
     Worker& worker = *running.worker;
     worker.job_->call(worker.job_->arguments);
+    finish_copies();
     Lane& lane = *running.lane;
     Warp& warp = worker.warps_[lane.warp];
     lane.waiting = Waiting::done;
@@ -105,6 +107,7 @@ void Worker::resume(Lane& lane) {
 
 void Worker::begin_launch(const Job& job) {
   job_ = &job;
+  forget_copies();
   tallies_.clear();
   counters_ = {};
   failed_ = false;
@@ -303,7 +306,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
   meeting->values[lane.index] = value;
   meeting->arrived |= self;
   if (meeting->arrived == mask) {
-    counters_.collectives += 1;
+    counters_.collectives += kind != CollectiveKind::matrix;
     warp.ready |= mask & ~self;
   } else {
     lane.waiting = Waiting::collective;
@@ -442,6 +445,7 @@ void Worker::add_to(LaunchCounters& total, TallyTable& tallies) const {
   total.thread_barriers += counters_.thread_barriers;
   total.collectives += counters_.collectives;
   total.matrix_products += counters_.matrix_products;
+  total.matrix_flops += counters_.matrix_flops;
   for (const auto& [id, tally] : tallies_.all()) tallies.add(id, tally);
 }
 

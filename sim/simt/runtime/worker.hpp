@@ -112,6 +112,10 @@ class Worker {
   std::uint32_t live_lanes() const;
   void wait_for_log();  // the running lane's log is full
   void before_global_atomic();
+  void count_matrix_product(std::uint64_t flops) {
+    ++counters_.matrix_products;
+    counters_.matrix_flops += flops;
+  }
   void* shared_slot(std::uint32_t offset, std::uint32_t bytes);
   void* dynamic_shared() const;
   void print(const char* text, std::size_t length) { printed_.append(text, length); }

@@ -69,6 +69,8 @@ TEST_CASE("planted errors are found, each with the right line") {
   check_planted("misaligned.cu", "misaligned access", "misaligned access");
   check_planted("host_pointer.cu", "host memory in device code", "host memory in device code");
   check_planted("asserts.cu", "trap", "trap");
+  check_planted("partial_mma.cu", "half a warp", "divergent warp collective");
+  check_planted("partial_mma.cu", "deadlock", "deadlock");
 }
 
 TEST_CASE("the finding names thread, allocation and offset, and a likely cause") {
@@ -137,6 +139,47 @@ TEST_CASE(
   }
   CHECK(threads == 3 * 50 * 16);
   CHECK(stored == 3 * 64 * 16);
+}
+
+TEST_CASE("inline PTX computes what plain C++ computes, and its loads are loads") {
+  const Profile p = profile_of("ptx.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 1);
+  CHECK(p.launches[0].metric("l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum") == 2);
+  CHECK(p.launches[0].metric("l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum") == 2 * 16);
+  CHECK(p.launches[0].metric("smsp__inst_executed_op_shared_ld.sum") == 2);
+}
+
+TEST_CASE("asynchronous copies bring their bytes when they are waited for, and not before") {
+  const Profile p = profile_of("async.cu");
+  CHECK(p.exit_code == 0);
+  CHECK(p.findings.empty());
+}
+
+TEST_CASE("nvcuda::wmma multiplies in every layout, and fragments are loaded as the card loads them") {
+  const Profile p = profile_of("wmma.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 6);
+  const auto at_line = [&](std::size_t launch, std::string_view what, std::uint64_t MemoryCounters::*counter) {
+    std::uint64_t sum = 0;
+    for (const ProfiledSite& s : p.launches[launch].sites)
+      sum += s.line.line == lines_with("wmma.cu", what).at(0) ? s.counters.counted.*counter : 0;
+    return sum;
+  };
+  const std::uint64_t tiles = 2 * 3, steps = 4;
+  for (const auto& l : p.launches) CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == tiles * steps * 2);
+  for (const std::size_t global : {0, 1, 5}) {  // four loads of 32 bits a lane, eight rows of 16 bytes each
+    CHECK(at_line(global, "global", &MemoryCounters::requests) == tiles * steps * 4);
+    CHECK(at_line(global, "global", &MemoryCounters::sectors) == tiles * steps * 4 * 8);
+  }
+  for (const std::size_t shared : {2, 3, 4}) {
+    CHECK(at_line(shared, "shared", &MemoryCounters::requests) == tiles * steps);
+    CHECK(at_line(shared, "shared", &MemoryCounters::wavefronts) == tiles * steps * 4);
+  }
 }
 
 TEST_CASE("older cards' matrix products run when the program is compiled for them") {

@@ -125,6 +125,7 @@ TEST_CASE(
   for (const ProfiledLaunch& l : p.launches) {
     const std::uint64_t d = l.kernel.find("128") != std::string::npos ? 128 : 64;
     CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == 2 * 4 * (64 / 8) * (d / 16));
+    CHECK(l.metric("flashlab__flops_tensor_cores.sum") == 2 * 2 * 64 * 64 * d);
     // Q once, K and V once a warp: a matrix of 8 rows is one wavefront, for the swizzle keeps its rows apart.
     const std::uint64_t loads = 4 * (d / 16 + 2 * 4 * (d / 16));
     CHECK(l.metric("smsp__inst_executed_op_ldsm.sum") == loads);
@@ -171,7 +172,8 @@ TEST_CASE("nvcuda::wmma multiplies in every layout, and fragments are loaded as 
     return sum;
   };
   const std::uint64_t tiles = 2 * 3, steps = 4;
-  for (const auto& l : p.launches) CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == tiles * steps * 2);
+  for (const auto& l : p.launches)
+    CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == tiles * steps * 2);
   for (const std::size_t global : {0, 1, 5}) {  // four loads of 32 bits a lane, eight rows of 16 bytes each
     CHECK(at_line(global, "global", &MemoryCounters::requests) == tiles * steps * 4);
     CHECK(at_line(global, "global", &MemoryCounters::sectors) == tiles * steps * 4 * 8);
@@ -180,6 +182,26 @@ TEST_CASE("nvcuda::wmma multiplies in every layout, and fragments are loaded as 
     CHECK(at_line(shared, "shared", &MemoryCounters::requests) == tiles * steps);
     CHECK(at_line(shared, "shared", &MemoryCounters::wavefronts) == tiles * steps * 4);
   }
+}
+
+TEST_CASE("arithmetic is counted by class, beside accesses and far from any") {
+  if (!__builtin_cpu_supports("fma")) return;  // sums and products are then two instructions
+  const Profile p = profile_of("arithmetic.cu");
+  REQUIRE(p.launches.size() == 4);
+  const auto op = [&](std::size_t launch, const std::string& name) {
+    return p.launches[launch].metric("smsp__sass_thread_inst_executed_op_" + name + "_pred_on.sum");
+  };
+  CHECK(op(0, "ffma") == 64 * 64 * 48);
+  CHECK(op(0, "fadd") == 0);
+  CHECK(op(0, "fmul") == 0);
+  CHECK(p.launches[0].metric("flashlab__flops_cuda_cores.sum") == 2 * 64 * 64 * 48);
+  CHECK(op(1, "fadd") == 16 * 256);
+  CHECK(p.launches[1].metric("flashlab__flops_cuda_cores.sum") == 16 * 256);
+  CHECK(op(2, "fmul") == 32 * 10 + 16);
+  CHECK(op(2, "fadd") == 32 * 8);
+  CHECK(p.launches[2].metric("flashlab__thread_inst_special.sum") == 16 + 32);
+  CHECK(op(3, "dfma") == 32);
+  CHECK(op(3, "dadd") == 32);
 }
 
 TEST_CASE("older cards' matrix products run when the program is compiled for them") {

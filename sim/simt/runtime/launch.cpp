@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/launcher.hpp"
 #include "sim/simt/runtime/matrix_sites.hpp"
 #include "sim/simt/runtime/memory.hpp"
@@ -229,6 +230,7 @@ class RunningLaunch final : public Launch {
     counters_.collectives += c.collectives;
     counters_.matrix_products += c.matrix_products;
     counters_.matrix_flops += c.matrix_flops;
+    for (std::size_t i = 0; i < kArithmeticClasses; ++i) counters_.arithmetic[i] += c.arithmetic[i];
   }
 
   // Sums over instructions, with the merges that the card's compiler is expected to make.
@@ -248,6 +250,7 @@ class RunningLaunch final : public Launch {
       if (site.op != Op::matrix_load) counters_.divergent_requests += tally.divergent;
       counters_.merged_loads += site.counted.requests - site.expected().requests;
       counters_.memory[static_cast<int>(site.space)][static_cast<int>(site.op)] += site.expected();
+      add_arithmetic_at(site.site, site.counted.threads, counters_.arithmetic);
       counters_.sites.push_back(site);
     }
     std::sort(counters_.sites.begin(), counters_.sites.end(), [](const SiteCounters& a, const SiteCounters& b) {

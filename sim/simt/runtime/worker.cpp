@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/async_copies.hpp"
 #include "sim/simt/runtime/builtins.hpp"
 #include "sim/simt/runtime/memory.hpp"
@@ -108,6 +109,7 @@ void Worker::resume(Lane& lane) {
 void Worker::begin_launch(const Job& job) {
   job_ = &job;
   forget_copies();
+  forget_arithmetic();
   tallies_.clear();
   counters_ = {};
   failed_ = false;
@@ -446,6 +448,7 @@ void Worker::add_to(LaunchCounters& total, TallyTable& tallies) const {
   total.collectives += counters_.collectives;
   total.matrix_products += counters_.matrix_products;
   total.matrix_flops += counters_.matrix_flops;
+  add_arithmetic(total.arithmetic);
   for (const auto& [id, tally] : tallies_.all()) tallies.add(id, tally);
 }
 

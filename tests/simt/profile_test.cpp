@@ -20,8 +20,10 @@ fs::path cache_dir() {
   return dir;
 }
 
-Profile profile_of(const std::string& name, std::vector<std::string> arguments = {}) {
+Profile profile_of(const std::string& name, std::vector<std::string> arguments = {},
+                   const std::string& card = "none") {
   ProfileOptions options;
+  options.card = card;
   options.source = kPrograms / name;
   options.arguments = std::move(arguments);
   options.cache_dir = cache_dir();
@@ -69,6 +71,7 @@ TEST_CASE("planted errors are found, each with the right line") {
   check_planted("misaligned.cu", "misaligned access", "misaligned access");
   check_planted("host_pointer.cu", "host memory in device code", "host memory in device code");
   check_planted("asserts.cu", "trap", "trap");
+  check_planted("host_access.cu", "host", "device memory in host code");
   check_planted("partial_mma.cu", "half a warp", "divergent warp collective");
   check_planted("partial_mma.cu", "deadlock", "deadlock");
 }
@@ -202,6 +205,49 @@ TEST_CASE("arithmetic is counted by class, beside accesses and far from any") {
   CHECK(p.launches[2].metric("flashlab__thread_inst_special.sum") == 16 + 32);
   CHECK(op(3, "dfma") == 32);
   CHECK(op(3, "dadd") == 32);
+}
+
+TEST_CASE("with a card named, its caches are counted, and the program sees that card") {
+  const Profile h100 = profile_of("host_access.cu", {}, "h100"), t4 = profile_of("host_access.cu", {}, "T4");
+  CHECK(h100.output == "4, 9.0, 132 SMs, compiled for 800\n");
+  CHECK(t4.output == "4, 7.5, 40 SMs, compiled for 750\n");
+  CHECK(t4.launches.at(0).blocks_per_sm == 16);
+  CHECK(h100.launches.at(0).blocks_per_sm == 32);
+  const Profile naive = profile_of("qkt_naive.cu", {"64"}, "h100");
+  const auto cache = [&](std::string_view name) {
+    for (const auto& m : naive.launches.at(0).caches) {
+      if (m.name == name) return m.value;
+    }
+    FAIL("no counter " << name);
+    return 0.0;
+  };
+  CHECK(cache("dram__bytes_read.sum") == 2 * 64 * 64 * 4);  // from cold caches, once
+  CHECK(cache("lts__t_sectors_srcunit_tex_op_write.sum") == 64 * 64 * 4 / 32);
+  CHECK(cache("l1tex__t_sector_pipe_lsu_mem_global_op_ld_hit_rate.pct") > 95);
+  ProfileOptions options;
+  options.format = ProfileOptions::Format::csv;
+  CHECK(format_profile(naive, options).find("dram__bytes_read.sum,byte,32768\n") != std::string::npos);
+  options.format = ProfileOptions::Format::json;
+  CHECK(format_profile(naive, options).find("\"dram__bytes_read.sum\": 32768.0") != std::string::npos);
+  options.format = ProfileOptions::Format::table;
+  CHECK(format_profile(naive, options).find("an SM holds 2 blocks (limit: threads)") != std::string::npos);
+}
+
+TEST_CASE("a launch that fits no SM of the card runs, and says why it has no caches") {
+  ProfileOptions options;
+  options.source = kPrograms / "qkt_naive.cu";
+  options.arguments = {"64"};
+  options.cache_dir = cache_dir();
+  options.registers_per_thread = 255;
+  const Profile p = profile(options);
+  CHECK(p.exit_code == 0);
+  CHECK(p.launches.at(0).caches.empty());
+  CHECK(p.launches.at(0).no_caches.find("too many registers") != std::string::npos);
+  options.registers_per_thread = 256;
+  CHECK_THROWS_AS(profile(options), UsageError);
+  options.registers_per_thread = 32;
+  options.card = "v100";
+  CHECK_THROWS_WITH_AS(profile(options), doctest::Contains("t4, a100, h100, h200"), UsageError);
 }
 
 TEST_CASE("older cards' matrix products run when the program is compiled for them") {

@@ -25,6 +25,8 @@ std::string shape(const Dim3& d) { return fmt::format("({}, {}, {})", d.x, d.y, 
 
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
+int decimals(const ProfiledLaunch::CacheValue& m) { return m.unit == "%" ? 2 : 0; }
+
 // Instructions of one line, direction and memory, summed.
 struct Row {
   SourceLine line;
@@ -67,6 +69,11 @@ std::string as_csv(const Profile& p, bool lines) {
         out += fmt::format("{},{},{},{},{},{},{}\n", l.number, csv_field(l.kernel), csv_field(shape(l.block)),
                            csv_field(shape(l.grid)), m.name, m.unit, m.value);
       }
+      for (const auto& m : l.caches) {
+        out +=
+            fmt::format("{},{},{},{},{},{},{:.{}f}\n", l.number, csv_field(l.kernel), csv_field(shape(l.block)),
+                        csv_field(shape(l.grid)), m.name, m.unit, m.value, decimals(m));
+      }
     }
     return out;
   }
@@ -88,6 +95,7 @@ std::string as_json(const Profile& p, bool lines) {
   for (const ProfiledLaunch& l : p.launches) {
     Json metrics;
     for (const auto& m : l.metrics) metrics[m.name] = m.value;
+    for (const auto& m : l.caches) metrics[m.name] = m.value;
     Json row = {{"id", l.number},
                 {"kernel", l.kernel},
                 {"grid", {l.grid.x, l.grid.y, l.grid.z}},
@@ -96,6 +104,9 @@ std::string as_json(const Profile& p, bool lines) {
                 {"dynamic_shared_bytes", l.dynamic_shared_bytes},
                 {"metrics", metrics},
                 {"advice", l.advice}};
+    if (!l.caches.empty())
+      row["occupancy"] = {{"blocks_per_sm", l.blocks_per_sm}, {"limited_by", l.limited_by}};
+    if (!l.no_caches.empty()) row["no_caches"] = l.no_caches;
     if (lines) {
       Json list = Json::array();
       for (const Row& r : rows_of(l)) {
@@ -138,11 +149,21 @@ std::string as_table(const Profile& p, bool lines) {
       out += fmt::format("  shared memory a block: {} static, {} dynamic\n",
                          format_bytes(l.static_shared_bytes), format_bytes(l.dynamic_shared_bytes));
     }
+    if (!l.caches.empty())
+      out += fmt::format("  an SM holds {} block{} (limit: {})\n", l.blocks_per_sm,
+                         l.blocks_per_sm == 1 ? "" : "s", l.limited_by);
+    if (!l.no_caches.empty()) out += fmt::format("  no counters of the caches: {}\n", l.no_caches);
     const std::string rule(57, '-'), small(10, '-'), value(16, '-');
     out += fmt::format("  {} {} {}\n  {:<57} {:>10} {:>16}\n  {} {} {}\n", rule, small, value, "Metric Name",
                        "Unit", "Metric Value", rule, small, value);
     for (const auto& m : l.metrics) {
       if (m.value != 0) out += fmt::format("  {:<57} {:>10} {:>16}\n", m.name, m.unit, format_count(m.value));
+    }
+    for (const auto& m : l.caches) {
+      if (m.value == 0) continue;
+      out += fmt::format("  {:<57} {:>10} {:>16}\n", m.name, m.unit,
+                         decimals(m) != 0 ? fmt::format("{:.2f}", m.value)
+                                          : format_count(static_cast<std::uint64_t>(m.value)));
     }
     out += fmt::format("  {} {} {}\n", rule, small, value);
     if (lines) {

@@ -9,6 +9,7 @@
 
 #include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/builtins.hpp"
+#include "sim/simt/runtime/host_access.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/module.hpp"
 #include "sim/simt/runtime/record.hpp"
@@ -46,7 +47,7 @@ namespace {
 }  // namespace
 
 [[gnu::noinline]] void append_after_wait(Kind kind, Offset offset, const void* where) {
-  if (running.worker == nullptr) return;
+  if (running.worker == nullptr) return note_host_access(kind, offset, site_of(where));
   running.worker->wait_for_log();
   *running.cursor++ = make_entry(site_of(where), kind, offset);
 }

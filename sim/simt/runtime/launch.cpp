@@ -14,6 +14,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/simt/runtime/arithmetic.hpp"
+#include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/launcher.hpp"
 #include "sim/simt/runtime/matrix_sites.hpp"
 #include "sim/simt/runtime/memory.hpp"
@@ -287,8 +288,6 @@ class RunningLaunch final : public Launch {
   std::exception_ptr error_;
 };
 
-constexpr std::uint32_t kMaxSharedBytes = 227 << 10;  // of one block, on an H100
-
 }  // namespace
 
 void set_run_options(RunOptions wanted) {
@@ -323,7 +322,7 @@ int launch(const RawLaunch& raw) {
       g.y > 65535 || g.z > 65535) {
     return status::set(status::kInvalidConfiguration);
   }
-  if (raw.dynamic_shared_bytes > kMaxSharedBytes) return status::set(status::kInvalidValue);
+  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block) return status::set(status::kInvalidValue);
   RunningLaunch launch(raw, std::move(shape));
   if (options().observer && !launch.failed()) options().observer(launch);
   launch.finish();

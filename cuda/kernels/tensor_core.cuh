@@ -14,18 +14,19 @@
 
 namespace flashlab {
 
+// Another choice is a type that derives from this one and says what differs; every choice is correct.
 struct TensorCoreOptions {
-  int warps = 4;                // of a block
-  int row_tiles = 2;            // m: 16 rows each, of a warp
-  int keys = 64;                // Bc
-  int stages = 2;               // tiles of K and V in shared memory; 1: no copy under way while a tile is computed
-  int blocks_per_sm = 2;        // the registers are divided among so many
-  bool q_in_registers = false;  // else fetched again for every tile
-  bool swizzle = true;          // off: eight rows of a matrix in the same banks
-  bool p_in_registers = true;   // off: through shared memory, as in `registers`
-  bool exp2_folded = true;      // off: expf(s·scale − m)
-  bool lazy_rescale = true;     // off: O and l follow every new maximum at once
-  bool heavy_first = true;      // causal; off: in order
+  static constexpr int warps = 4;                // of a block
+  static constexpr int row_tiles = 2;            // of 16 rows each, of a warp
+  static constexpr int keys = 64;                // Bc
+  static constexpr int stages = 2;               // tiles of K and V in shared memory; 1: nothing is copied ahead
+  static constexpr int blocks_per_sm = 2;        // the registers are divided among so many
+  static constexpr bool q_in_registers = false;  // else fetched again for every tile
+  static constexpr bool swizzle = true;          // off: the eight rows of a matrix stand in the same banks
+  static constexpr bool p_in_registers = true;   // off: through shared memory, as in `registers`
+  static constexpr bool exp2_folded = true;      // off: expf(s·scale − m)
+  static constexpr bool lazy_rescale = true;     // off: O and l follow every new maximum at once
+  static constexpr bool heavy_first = true;      // causal; off: in order
 };
 
 // Where 16-byte chunks of a tile (rows, d) of 16-bit elements stand. ldmatrix reads 8 rows at one chunk: XORed with the row,
@@ -38,12 +39,12 @@ struct Chunks {
   __device__ static uint32_t step(uint32_t address, int c) { return (address ^ c % group * 16) + c / group * group * 16; }
 };
 
-template <int d, TensorCoreOptions opt>
+template <int d, class Options>
 struct TensorCoreTile {
-  static constexpr int threads = 32 * opt.warps, rows = 16 * opt.row_tiles * opt.warps;
-  static constexpr int q_bytes = rows * d * 2, kv_bytes = opt.keys * d * 2;
-  static constexpr int p_bytes = opt.p_in_registers ? 0 : rows * opt.keys * 2;
-  static constexpr int bytes = q_bytes + 2 * opt.stages * kv_bytes + p_bytes;
+  static constexpr int threads = 32 * Options::warps, rows = 16 * Options::row_tiles * Options::warps;
+  static constexpr int q_bytes = rows * d * 2, kv_bytes = Options::keys * d * 2;
+  static constexpr int p_bytes = Options::p_in_registers ? 0 : rows * Options::keys * 2;
+  static constexpr int bytes = q_bytes + 2 * Options::stages * kv_bytes + p_bytes;
 };
 
 // sX (rows, d) = rows row0 … of gX (N, d), asynchronously; rows past N become zero.
@@ -61,23 +62,23 @@ __device__ void copy_rows(char* sX, const T* gX, int row0, int N) {
   }
 }
 
-template <class T, int d, bool causal, TensorCoreOptions opt>
-__global__ void __launch_bounds__(32 * opt.warps, opt.blocks_per_sm)
+template <class T, int d, bool causal, class Options>
+__global__ void __launch_bounds__(32 * Options::warps, Options::blocks_per_sm)
 tensor_core(const T* __restrict__ Q,                          // (batch · heads, N, d)
             const T* __restrict__ K,                          // (batch · kv_heads, N, d)
             const T* __restrict__ V,                          // (batch · kv_heads, N, d)
             T* __restrict__ O,                                // (batch · heads, N, d)
             float* __restrict__ L,                            // (batch · heads, N)
             int N, int heads, int group, int section, float scale) {
-  using Tile = TensorCoreTile<d, opt>;
-  using At = Chunks<d, opt.swizzle>;
-  constexpr int Br = Tile::rows, Bc = opt.keys, M = opt.row_tiles;
+  using Tile = TensorCoreTile<d, Options>;
+  using At = Chunks<d, Options::swizzle>;
+  constexpr int Br = Tile::rows, Bc = Options::keys, M = Options::row_tiles;
   constexpr float kLog2e = 1.4426950408889634f;
   const float scale_log2 = scale * kLog2e;
 
   const int Tr = static_cast<int>(ceil_div(N, Br));
   int tile = blockIdx.x % Tr, head = blockIdx.x / Tr;
-  if (causal && opt.heavy_first) {                            // in sections of heads whose K and V fit the L2
+  if (causal && Options::heavy_first) {                            // in sections of heads whose K and V fit the L2
     const int first = blockIdx.x / (section * Tr) * section, wide = min(section, heads - first);
     const int i = blockIdx.x - first * Tr;
     head = first + i % wide, tile = Tr - 1 - i / wide;
@@ -88,18 +89,18 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
   extern __shared__ __align__(1024) char tensor_core_shared[];
   char* sQ = tensor_core_shared;                              // (Br, d)            later O
   char* sK = sQ + Tile::q_bytes;                              // (stages, Bc, d)
-  char* sV = sK + opt.stages * Tile::kv_bytes;                // (stages, Bc, d)
+  char* sV = sK + Options::stages * Tile::kv_bytes;                // (stages, Bc, d)
   const auto copy_kv = [&](int j) {
     if (j < Tc) {
-      const int slot = j % opt.stages * Tile::kv_bytes;
-      copy_rows<Bc, d, Tile::threads, opt.swizzle>(sK + slot, K + kv_head, j * Bc, N);
-      copy_rows<Bc, d, Tile::threads, opt.swizzle>(sV + slot, V + kv_head, j * Bc, N);
+      const int slot = j % Options::stages * Tile::kv_bytes;
+      copy_rows<Bc, d, Tile::threads, Options::swizzle>(sK + slot, K + kv_head, j * Bc, N);
+      copy_rows<Bc, d, Tile::threads, Options::swizzle>(sV + slot, V + kv_head, j * Bc, N);
     }
     copy_async_commit();
   };
-  copy_rows<Br, d, Tile::threads, opt.swizzle>(sQ, Q + q_head, row0, N);
+  copy_rows<Br, d, Tile::threads, Options::swizzle>(sQ, Q + q_head, row0, N);
 #pragma unroll
-  for (int j = 0; j < opt.stages - 1; ++j) copy_kv(j);
+  for (int j = 0; j < Options::stages - 1; ++j) copy_kv(j);
 
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
   const int warp_row = warp * 16 * M, first_row = row0 + warp_row;  // of this warp; a lane's rows: g, g + 8, …
@@ -108,15 +109,15 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
   const uint32_t aK = shared_address(sK) + At::offset(lane / 16 * 8 + lane % 8, lane / 8 % 2);  // two key tiles × 2
   const uint32_t aV = shared_address(sV) + At::offset(lane % 16, lane / 16);
 
-  uint32_t q[M][opt.q_in_registers ? d / 16 : 1][4];
+  uint32_t q[M][Options::q_in_registers ? d / 16 : 1][4];
   float o[M][d / 8][4] = {}, m[M][2], l[M][2] = {};
   for (int i = 0; i < M; ++i) m[i][0] = m[i][1] = -INFINITY;
 
   for (int j = 0; j < Tc; ++j) {
-    if constexpr (opt.stages > 1) {
-      copy_async_wait<opt.stages - 2>();
+    if constexpr (Options::stages > 1) {
+      copy_async_wait<Options::stages - 2>();
       __syncthreads();                                        // K_j and V_j are here, and tile j − 1 no longer needed
-      copy_kv(j + opt.stages - 1);
+      copy_kv(j + Options::stages - 1);
     } else {
       __syncthreads();
       copy_kv(j);
@@ -125,13 +126,13 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     }
     const int key0 = j * Bc;
     if (key0 >= warp_keys) continue;                          // above the diagonal, all of it
-    const uint32_t slot = j % opt.stages * Tile::kv_bytes;
+    const uint32_t slot = j % Options::stages * Tile::kv_bytes;
 
     float s[M][Bc / 8][4] = {};                               // S_ij = Q_i K_jᵀ   (16M, Bc) of a warp
 #pragma unroll
     for (int k = 0; k < d / 16; ++k) {
-      const int kq = opt.q_in_registers ? k : 0;
-      if (!opt.q_in_registers || j == 0) {
+      const int kq = Options::q_in_registers ? k : 0;
+      if (!Options::q_in_registers || j == 0) {
 #pragma unroll
         for (int i = 0; i < M; ++i) load_matrices(q[i][kq], At::step(aQ, 2 * k) + i * 16 * At::row_bytes);
       }
@@ -173,7 +174,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
         grown |= (top[i][h] - m[i][h]) * scale_log2 > 8.0f;   // lazy: an old maximum serves until P could pass 2⁸
       }
     }
-    if (!opt.lazy_rescale || __any_sync(0xffffffffu, grown)) {
+    if (!Options::lazy_rescale || __any_sync(0xffffffffu, grown)) {
 #pragma unroll
       for (int i = 0; i < M; ++i) {
 #pragma unroll
@@ -198,14 +199,14 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
           const float top = m[i][r % 2];
           float y[2];
           for (int e = 0; e < 2; ++e) {
-            y[e] = opt.exp2_folded ? exp2_approx(fmaf(x[e], scale_log2, -top * scale_log2)) : expf(x[e] * scale - top * scale);
+            y[e] = Options::exp2_folded ? exp2_approx(fmaf(x[e], scale_log2, -top * scale_log2)) : expf(x[e] * scale - top * scale);
             l[i][r % 2] += y[e];                              // of this lane's keys: summed up at the end
           }
           p[i][r] = pack<T>(y[0], y[1]);
         }
       }
-      if constexpr (!opt.p_in_registers) {                    // the way round: P (16M, 16) of this warp, row-major
-        char* sP = sV + opt.stages * Tile::kv_bytes + warp_row * Bc * 2;
+      if constexpr (!Options::p_in_registers) {                    // the way round: P (16M, 16) of this warp, row-major
+        char* sP = sV + Options::stages * Tile::kv_bytes + warp_row * Bc * 2;
         using AtP = Chunks<16, false>;
         __syncwarp();
 #pragma unroll
@@ -259,17 +260,14 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
   }
 }
 
-template <int d>
-constexpr TensorCoreOptions kTensorCoreOptions{};
-
 // O (batch, heads, N, d) = softmax(Q Kᵀ / √d) V and L (batch, heads, N) = m + log l; T is __nv_bfloat16 or __half.
-template <int d, TensorCoreOptions opt = kTensorCoreOptions<d>, class T>
+template <int d, class Options = TensorCoreOptions, class T>
 cudaError_t launch_tensor_core_with(const T* Q, const T* K, const T* V, T* O, float* L, const AttentionShape& shape,
                                     cudaStream_t stream = 0) {
   if (!is_valid(shape) || shape.dim != d) return cudaErrorInvalidValue;
   constexpr int kSectionBytes = 32 << 20;                     // of K and V
-  using Tile = TensorCoreTile<d, opt>;
-  const auto kernel = shape.causal ? tensor_core<T, d, true, opt> : tensor_core<T, d, false, opt>;
+  using Tile = TensorCoreTile<d, Options>;
+  const auto kernel = shape.causal ? tensor_core<T, d, true, Options> : tensor_core<T, d, false, Options>;
   const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Tile::bytes);
   if (error != cudaSuccess) return error;
   const int heads = shape.batch * shape.heads, group = shape.heads / shape.kv_heads;

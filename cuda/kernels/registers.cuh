@@ -65,6 +65,7 @@ registers(const float* __restrict__ Q,                          // (batch · hea
   const float* gK = K + kv_head * N * d;
   const float* gV = V + kv_head * N * d;
   const int keys = causal ? min(N, row0 + Br) : N;
+  const int warp_keys = causal ? min(N, row0 + 32 * warp + 32) : N;  // tiles past these hold nothing for this warp
 
   copy_tile<Bc, d, true>(sK, gK, 0, N);
   __pipeline_commit();
@@ -87,55 +88,57 @@ registers(const float* __restrict__ Q,                          // (batch · hea
     copy_tile<Bc, d, false>(sV, gV, key0, N);                   // V_j arrives during Q·Kᵀ
     __pipeline_commit();
 
-    float s[R][C] = {};                                         // S_ij = Q_i K_jᵀ
+    if (key0 < warp_keys) {
+      float s[R][C] = {};                                         // S_ij = Q_i K_jᵀ
 #pragma unroll 4
-    for (int c = 0; c < chunks; ++c) {
-      float4 k[C];
+      for (int c = 0; c < chunks; ++c) {
+        float4 k[C];
 #pragma unroll
-      for (int j = 0; j < C; ++j) k[j] = sKx[8 * j * chunks + (c ^ x)];
+        for (int j = 0; j < C; ++j) k[j] = sKx[8 * j * chunks + (c ^ x)];
 #pragma unroll
-      for (int r = 0; r < R; ++r) {
-        const float4 q = sQy[4 * r * chunks + (c ^ y)];
+        for (int r = 0; r < R; ++r) {
+          const float4 q = sQy[4 * r * chunks + (c ^ y)];
 #pragma unroll
-        for (int j = 0; j < C; ++j) {
-          s[r][j] += q.x * k[j].x;
-          s[r][j] += q.y * k[j].y;
-          s[r][j] += q.z * k[j].z;
-          s[r][j] += q.w * k[j].w;
+          for (int j = 0; j < C; ++j) {
+            s[r][j] += q.x * k[j].x;
+            s[r][j] += q.y * k[j].y;
+            s[r][j] += q.z * k[j].z;
+            s[r][j] += q.w * k[j].w;
+          }
         }
       }
-    }
-    if (key0 + Bc > (causal ? row0 + 1 : N)) {                  // only tiles at the edge have something to hide
+      if (key0 + Bc > (causal ? row0 + 32 * warp + 1 : N)) {      // only tiles at the edge have something to hide
 #pragma unroll
-      for (int r = 0; r < R; ++r) {
+        for (int r = 0; r < R; ++r) {
 #pragma unroll
-        for (int j = 0; j < C; ++j) {
-          if (!sees<causal>(first_row + 4 * r, key0 + x + 8 * j, N)) s[r][j] = -INFINITY;
+          for (int j = 0; j < C; ++j) {
+            if (!sees<causal>(first_row + 4 * r, key0 + x + 8 * j, N)) s[r][j] = -INFINITY;
+          }
         }
       }
-    }
 #pragma unroll
-    for (int r = 0; r < R; ++r) {
-      float m_new = m[r];                                       // finite: every row sees key 0
+      for (int r = 0; r < R; ++r) {
+        float m_new = m[r];                                       // finite: every row sees key 0
 #pragma unroll
-      for (int j = 0; j < C; ++j) m_new = fmaxf(m_new, s[r][j]);
-      for (int step : {1, 4, 8}) m_new = fmaxf(m_new, __shfl_xor_sync(0xffffffffu, m_new, step));
-      const float kept = exp2_approx(m[r] - m_new);
-      m[r] = m_new;
-      l[r] *= kept;                                             // of this thread's keys: summed up at the end
+        for (int j = 0; j < C; ++j) m_new = fmaxf(m_new, s[r][j]);
+        for (int step : {1, 4, 8}) m_new = fmaxf(m_new, __shfl_xor_sync(0xffffffffu, m_new, step));
+        const float kept = exp2_approx(m[r] - m_new);
+        m[r] = m_new;
+        l[r] *= kept;                                             // of this thread's keys: summed up at the end
 #pragma unroll
-      for (int j = 0; j < C; ++j) l[r] += s[r][j] = exp2_approx(s[r][j] - m_new);
+        for (int j = 0; j < C; ++j) l[r] += s[r][j] = exp2_approx(s[r][j] - m_new);
 #pragma unroll
-      for (int c = 0; c < columns; ++c) {
-        o[r][c].x *= kept;
-        o[r][c].y *= kept;
-        o[r][c].z *= kept;
-        o[r][c].w *= kept;
-      }
+        for (int c = 0; c < columns; ++c) {
+          o[r][c].x *= kept;
+          o[r][c].y *= kept;
+          o[r][c].z *= kept;
+          o[r][c].w *= kept;
+        }
 #pragma unroll
-      for (int h = 0; h < C / 4; ++h) {                         // chunk x + 8h: keys x + 32h + 0, 8, 16, 24
-        sP[(y + 4 * r) * (Bc / 4) + ((x + 8 * h) ^ (y % 2 * 4))] =
-            make_float4(s[r][4 * h], s[r][4 * h + 1], s[r][4 * h + 2], s[r][4 * h + 3]);
+        for (int h = 0; h < C / 4; ++h) {                         // chunk x + 8h: keys x + 32h + 0, 8, 16, 24
+          sP[(y + 4 * r) * (Bc / 4) + ((x + 8 * h) ^ (y % 2 * 4))] =
+              make_float4(s[r][4 * h], s[r][4 * h + 1], s[r][4 * h + 2], s[r][4 * h + 3]);
+        }
       }
     }
     __pipeline_wait_prior(0);
@@ -143,6 +146,7 @@ registers(const float* __restrict__ Q,                          // (batch · hea
     if (key0 + Bc < keys) copy_tile<Bc, d, true>(sK, gK, key0 + Bc, N);  // K_{j+1} arrives during P·V
     __pipeline_commit();
 
+    if (key0 >= warp_keys) continue;
 #pragma unroll 2
     for (int c = 0; c < Bc / 4; ++c) {                          // O_i += P_ij V_j, four keys at a time
       const float4* v0 = sV + (c % 8 + c / 8 * 32) * chunks + x;

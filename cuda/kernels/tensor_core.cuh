@@ -22,6 +22,7 @@ struct TensorCoreOptions {
   static constexpr int stages = 2;               // tiles of K and V in shared memory; 1: nothing is copied ahead
   static constexpr int blocks_per_sm = 2;        // the registers are divided among so many
   static constexpr bool q_in_registers = false;  // else fetched again for every tile
+  static constexpr bool overlap = true;          // the exponentials of a tile under the Q·Kᵀ of the next
   static constexpr bool swizzle = true;          // off: the eight rows of a matrix stand in the same banks
   static constexpr bool p_in_registers = true;   // off: through shared memory, as in `registers`
   static constexpr bool exp2_folded = true;      // off: expf(s·scale − m)
@@ -72,7 +73,8 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
             int N, int heads, int group, int section, float scale) {
   using Tile = TensorCoreTile<d, Options>;
   using At = Chunks<d, Options::swizzle>;
-  constexpr int Br = Tile::rows, Bc = Options::keys, M = Options::row_tiles;
+  constexpr int Br = Tile::rows, Bc = Options::keys, M = Options::row_tiles, stages = Options::stages, ahead = Options::overlap;
+  const auto slot = [](int j) { return j % stages * Tile::kv_bytes; };
   constexpr float kLog2e = 1.4426950408889634f;
   const float scale_log2 = scale * kLog2e;
 
@@ -90,17 +92,18 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
   char* sQ = tensor_core_shared;                              // (Br, d)            later O
   char* sK = sQ + Tile::q_bytes;                              // (stages, Bc, d)
   char* sV = sK + Options::stages * Tile::kv_bytes;                // (stages, Bc, d)
-  const auto copy_kv = [&](int j) {
-    if (j < Tc) {
-      const int slot = j % Options::stages * Tile::kv_bytes;
-      copy_rows<Bc, d, Tile::threads, Options::swizzle>(sK + slot, K + kv_head, j * Bc, N);
-      copy_rows<Bc, d, Tile::threads, Options::swizzle>(sV + slot, V + kv_head, j * Bc, N);
-    }
+  const auto copy_k = [&](int j) {
+    if (j < Tc) copy_rows<Bc, d, Tile::threads, Options::swizzle>(sK + slot(j), K + kv_head, j * Bc, N);
+  };
+  const auto copy_kv = [&](int j) {                           // what step j wants: V_j, and the K of its Q·Kᵀ
+    copy_k(j + ahead);
+    if (j < Tc) copy_rows<Bc, d, Tile::threads, Options::swizzle>(sV + slot(j), V + kv_head, j * Bc, N);
     copy_async_commit();
   };
   copy_rows<Br, d, Tile::threads, Options::swizzle>(sQ, Q + q_head, row0, N);
+  if (ahead) copy_k(0), copy_async_commit();
 #pragma unroll
-  for (int j = 0; j < Options::stages - 1; ++j) copy_kv(j);
+  for (int j = 0; j < stages - 1; ++j) copy_kv(j);
 
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
   const int warp_row = warp * 16 * M, first_row = row0 + warp_row;  // of this warp; a lane's rows: g, g + 8, …
@@ -110,125 +113,179 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
   const uint32_t aV = shared_address(sV) + At::offset(lane % 16, lane / 16);
 
   uint32_t q[M][Options::q_in_registers ? d / 16 : 1][4];
-  float o[M][d / 8][4] = {}, m[M][2], l[M][2] = {};
-  for (int i = 0; i < M; ++i) m[i][0] = m[i][1] = -INFINITY;
+  float s[M][Bc / 8][4], o[M][d / 8][4] = {}, m[M][2], l[M][2] = {}, top[M][2];
+  for (int i = 0; i < M; ++i) m[i][0] = m[i][1] = top[i][0] = top[i][1] = -INFINITY;
 
+  const auto multiply_qk = [&](float (&s)[M][Bc / 8][4], int j, int k) {  // S_ij += Q_i K_jᵀ over 16 columns
+    const int kq = Options::q_in_registers ? k : 0;
+    if (!Options::q_in_registers || j == 0) {
+#pragma unroll
+      for (int i = 0; i < M; ++i) load_matrices(q[i][kq], At::step(aQ, 2 * k) + i * 16 * At::row_bytes);
+    }
+#pragma unroll
+    for (int n = 0; n < Bc / 16; ++n) {
+      uint32_t b[4];
+      load_matrices(b, At::step(aK + slot(j), 2 * k) + n * 16 * At::row_bytes);
+#pragma unroll
+      for (int i = 0; i < M; ++i) {
+        multiply_add<T>(s[i][2 * n], q[i][kq], b[0], b[1]);
+        multiply_add<T>(s[i][2 * n + 1], q[i][kq], b[2], b[3]);
+      }
+    }
+  };
+  const auto hide = [&](float (&s)[M][Bc / 8][4], int j) {    // what no row of S_ij may see
+    if (j * Bc + Bc <= (causal ? min(N, first_row + 1) : N)) return;
+#pragma unroll
+    for (int i = 0; i < M; ++i) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int row = first_row + 16 * i + g + e / 2 * 8;
+        const int visible = (causal ? min(N, row + 1) : N) - j * Bc - 2 * t - e % 2;
+#pragma unroll
+        for (int n = 0; n < Bc / 8; ++n) s[i][n][e] = 8 * n < visible ? s[i][n][e] : -INFINITY;
+      }
+    }
+  };
+  const auto raise = [&](const float (&s)[M][Bc / 8][4], int k) {  // this lane's maxima, over 16 keys more
+#pragma unroll
+    for (int i = 0; i < M; ++i) {
+#pragma unroll
+      for (int e = 0; e < 8; ++e) top[i][e / 2 % 2] = fmaxf(top[i][e / 2 % 2], s[i][2 * k + e / 4][e % 4]);
+    }
+  };
+  const auto rescale = [&] {                                  // the rows' maxima, and O and l on their scale
+    bool grown = false;
+#pragma unroll
+    for (int i = 0; i < M; ++i) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {                           // finite: every row sees key 0
+        top[i][h] = fmaxf(top[i][h], __shfl_xor_sync(0xffffffffu, top[i][h], 1));
+        top[i][h] = fmaxf(top[i][h], __shfl_xor_sync(0xffffffffu, top[i][h], 2));
+        grown |= (top[i][h] - m[i][h]) * scale_log2 > 8.0f;   // lazy: an old maximum serves until P could pass 2⁸
+      }
+    }
+    if (Options::lazy_rescale && !__any_sync(0xffffffffu, grown)) return;
+#pragma unroll
+    for (int i = 0; i < M; ++i) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const float kept = exp2_approx((m[i][h] - top[i][h]) * scale_log2);
+        m[i][h] = top[i][h];
+        l[i][h] *= kept;
+#pragma unroll
+        for (int n = 0; n < d / 8; ++n) o[i][n][2 * h] *= kept, o[i][n][2 * h + 1] *= kept;
+      }
+    }
+  };
+  const auto weigh = [&](uint32_t (&p)[M][4], int k) {        // P_ij = exp2(S_ij − m) for 16 keys
+#pragma unroll
+    for (int i = 0; i < M; ++i) {
+#pragma unroll
+      for (int r = 0; r < 4; ++r) {                           // what mma left of tiles 2k, 2k + 1 is what it takes as a
+        const float* x = &s[i][2 * k + r / 2][r % 2 * 2];
+        const float top = m[i][r % 2];
+        float y[2];
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          y[e] = Options::exp2_folded ? exp2_approx(fmaf(x[e], scale_log2, -top * scale_log2)) : expf(x[e] * scale - top * scale);
+          l[i][r % 2] += y[e];                                // of this lane's keys: summed up at the end
+        }
+        p[i][r] = pack<T>(y[0], y[1]);
+      }
+    }
+    if constexpr (!Options::p_in_registers) {                 // the way round: P (16M, 16) of this warp, row-major
+      char* sP = sV + stages * Tile::kv_bytes + warp_row * Bc * 2;
+      using AtP = Chunks<16, false>;
+      __syncwarp();
+#pragma unroll
+      for (int i = 0; i < M; ++i) {
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+          *reinterpret_cast<uint32_t*>(sP + AtP::offset(16 * i + r % 2 * 8 + g, r / 2) + 4 * t) = p[i][r];
+        }
+      }
+      __syncwarp();
+#pragma unroll
+      for (int i = 0; i < M; ++i) load_matrices(p[i], shared_address(sP) + AtP::offset(16 * i + lane % 16, lane / 16));
+    }
+  };
+  const auto multiply_pv = [&](const uint32_t (&p)[M][4], int j, int k) {  // O_i += P_ij V_j over 16 keys
+#pragma unroll
+    for (int n = 0; n < d / 16; ++n) {
+      uint32_t b[4];
+      load_matrices_transposed(b, At::step(aV + slot(j), 2 * n) + k * 16 * At::row_bytes);
+#pragma unroll
+      for (int i = 0; i < M; ++i) {
+        multiply_add<T>(o[i][2 * n], p[i], b[0], b[1]);
+        multiply_add<T>(o[i][2 * n + 1], p[i], b[2], b[3]);
+      }
+    }
+  };
+
+  if constexpr (Options::overlap) {
+    copy_async_wait<stages - 1>();
+    __syncthreads();                                          // Q_i and K_0 are here
+    if (warp_keys > 0) {
+#pragma unroll
+      for (int i = 0; i < 4 * M * Bc / 8; ++i) s[i / 4 / (Bc / 8)][i / 4 % (Bc / 8)][i % 4] = 0.0f;
+#pragma unroll
+      for (int k = 0; k < d / 16; ++k) multiply_qk(s, 0, k);
+      hide(s, 0);
+#pragma unroll
+      for (int k = 0; k < Bc / 16; ++k) raise(s, k);
+    }
+  }
   for (int j = 0; j < Tc; ++j) {
-    if constexpr (Options::stages > 1) {
-      copy_async_wait<Options::stages - 2>();
-      __syncthreads();                                        // K_j and V_j are here, and tile j − 1 no longer needed
-      copy_kv(j + Options::stages - 1);
+    if constexpr (stages > 1) {
+      copy_async_wait<stages - 2>();
+      __syncthreads();                                        // V_j and its K are here, and those before no longer needed
+      copy_kv(j + stages - 1);
     } else {
       __syncthreads();
       copy_kv(j);
       copy_async_wait<0>();
       __syncthreads();
     }
-    const int key0 = j * Bc;
-    if (key0 >= warp_keys) continue;                          // above the diagonal, all of it
-    const uint32_t slot = j % Options::stages * Tile::kv_bytes;
-
-    float s[M][Bc / 8][4] = {};                               // S_ij = Q_i K_jᵀ   (16M, Bc) of a warp
+    if (j * Bc >= warp_keys) continue;                        // above the diagonal, all of it
+    if constexpr (Options::overlap) {
+      rescale();
+      uint32_t p[Bc / 16][M][4];
+      if ((j + 1) * Bc < warp_keys) {
+        float next[M][Bc / 8][4] = {};
 #pragma unroll
-    for (int k = 0; k < d / 16; ++k) {
-      const int kq = Options::q_in_registers ? k : 0;
-      if (!Options::q_in_registers || j == 0) {
+        for (int k = 0; k < max(d, Bc) / 16; ++k) {
+          if (k < d / 16) multiply_qk(next, j + 1, k);
+          if (k < Bc / 16) weigh(p[k], k);
+        }
+        hide(next, j + 1);
 #pragma unroll
-        for (int i = 0; i < M; ++i) load_matrices(q[i][kq], At::step(aQ, 2 * k) + i * 16 * At::row_bytes);
-      }
+        for (int k = 0; k < Bc / 16; ++k) {
+          multiply_pv(p[k], j, k);
+          raise(next, k);
+        }
 #pragma unroll
-      for (int n = 0; n < Bc / 16; ++n) {
-        uint32_t b[4];
-        load_matrices(b, At::step(aK + slot, 2 * k) + n * 16 * At::row_bytes);
+        for (int i = 0; i < 4 * M * Bc / 8; ++i) s[i / 4 / (Bc / 8)][i / 4 % (Bc / 8)][i % 4] = next[i / 4 / (Bc / 8)][i / 4 % (Bc / 8)][i % 4];
+      } else {
 #pragma unroll
-        for (int i = 0; i < M; ++i) {
-          multiply_add<T>(s[i][2 * n], q[i][kq], b[0], b[1]);
-          multiply_add<T>(s[i][2 * n + 1], q[i][kq], b[2], b[3]);
+        for (int k = 0; k < Bc / 16; ++k) {
+          weigh(p[k], k);
+          multiply_pv(p[k], j, k);
         }
       }
-    }
-    if (key0 + Bc > (causal ? min(N, first_row + 1) : N)) {   // only tiles at an edge have something to hide
+    } else {
 #pragma unroll
-      for (int i = 0; i < M; ++i) {
+      for (int i = 0; i < 4 * M * Bc / 8; ++i) s[i / 4 / (Bc / 8)][i / 4 % (Bc / 8)][i % 4] = 0.0f;
 #pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const int row = first_row + 16 * i + g + e / 2 * 8;
-          const int visible = (causal ? min(N, row + 1) : N) - key0 - 2 * t - e % 2;
+      for (int k = 0; k < d / 16; ++k) multiply_qk(s, j, k);
+      hide(s, j);
 #pragma unroll
-          for (int n = 0; n < Bc / 8; ++n) s[i][n][e] = 8 * n < visible ? s[i][n][e] : -INFINITY;
-        }
-      }
-    }
-
-    float top[M][2];                                          // new maxima; finite: every row sees key 0
-    bool grown = false;
+      for (int k = 0; k < Bc / 16; ++k) raise(s, k);
+      rescale();
 #pragma unroll
-    for (int i = 0; i < M; ++i) {
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        top[i][h] = m[i][h];
-#pragma unroll
-        for (int n = 0; n < Bc / 8; ++n) top[i][h] = fmaxf(top[i][h], fmaxf(s[i][n][2 * h], s[i][n][2 * h + 1]));
-        top[i][h] = fmaxf(top[i][h], __shfl_xor_sync(0xffffffffu, top[i][h], 1));
-        top[i][h] = fmaxf(top[i][h], __shfl_xor_sync(0xffffffffu, top[i][h], 2));
-        grown |= (top[i][h] - m[i][h]) * scale_log2 > 8.0f;   // lazy: an old maximum serves until P could pass 2⁸
-      }
-    }
-    if (!Options::lazy_rescale || __any_sync(0xffffffffu, grown)) {
-#pragma unroll
-      for (int i = 0; i < M; ++i) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          const float kept = exp2_approx((m[i][h] - top[i][h]) * scale_log2);
-          m[i][h] = top[i][h];
-          l[i][h] *= kept;
-#pragma unroll
-          for (int n = 0; n < d / 8; ++n) o[i][n][2 * h] *= kept, o[i][n][2 * h + 1] *= kept;
-        }
-      }
-    }
-
-#pragma unroll
-    for (int k = 0; k < Bc / 16; ++k) {                       // P_ij = exp2(S_ij − m), O_i += P_ij V_j, 16 keys at a time
-      uint32_t p[M][4];
-#pragma unroll
-      for (int i = 0; i < M; ++i) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {                         // what mma left of tiles 2k, 2k + 1 is what it takes as a
-          const float* x = &s[i][2 * k + r / 2][r % 2 * 2];
-          const float top = m[i][r % 2];
-          float y[2];
-          for (int e = 0; e < 2; ++e) {
-            y[e] = Options::exp2_folded ? exp2_approx(fmaf(x[e], scale_log2, -top * scale_log2)) : expf(x[e] * scale - top * scale);
-            l[i][r % 2] += y[e];                              // of this lane's keys: summed up at the end
-          }
-          p[i][r] = pack<T>(y[0], y[1]);
-        }
-      }
-      if constexpr (!Options::p_in_registers) {                    // the way round: P (16M, 16) of this warp, row-major
-        char* sP = sV + Options::stages * Tile::kv_bytes + warp_row * Bc * 2;
-        using AtP = Chunks<16, false>;
-        __syncwarp();
-#pragma unroll
-        for (int i = 0; i < M; ++i) {
-#pragma unroll
-          for (int r = 0; r < 4; ++r) {
-            *reinterpret_cast<uint32_t*>(sP + AtP::offset(16 * i + r % 2 * 8 + g, r / 2) + 4 * t) = p[i][r];
-          }
-        }
-        __syncwarp();
-#pragma unroll
-        for (int i = 0; i < M; ++i) load_matrices(p[i], shared_address(sP) + AtP::offset(16 * i + lane % 16, lane / 16));
-      }
-#pragma unroll
-      for (int n = 0; n < d / 16; ++n) {
-        uint32_t b[4];
-        load_matrices_transposed(b, At::step(aV + slot, 2 * n) + k * 16 * At::row_bytes);
-#pragma unroll
-        for (int i = 0; i < M; ++i) {
-          multiply_add<T>(o[i][2 * n], p[i], b[0], b[1]);
-          multiply_add<T>(o[i][2 * n + 1], p[i], b[2], b[3]);
-        }
+      for (int k = 0; k < Bc / 16; ++k) {
+        uint32_t p[M][4];
+        weigh(p, k);
+        multiply_pv(p, j, k);
       }
     }
   }

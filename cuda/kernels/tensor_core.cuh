@@ -2,15 +2,18 @@
 // tensor-core: bf16 or fp16 in, fp32 sums: both products on the tensor cores through mma.sync, everything between
 // them in registers. A warp owns 16·row_tiles rows; each fragment of K and V that it loads serves all of them.
 //
-// Since `registers`: 16-bit operands arrive by ldmatrix from swizzled tiles; the S that mma leaves in the registers of a
-// lane is the P that the next mma wants there; exp2 takes the scale in its one FFMA; tiles are copied ahead by cp.async.
-// Traffic a head: (1 + 2Tr)·N·d elements read, N·d + N written, Tr = ⌈N/Br⌉, Br = 16·row_tiles·warps; S and P: none.
-// Launch: blocks of 32·warps, grid Tr · batch · heads.
+// Since `registers`: 16-bit operands arrive by ldmatrix from swizzled tiles; the S that mma leaves in the registers
+// of a lane is the P that the next mma wants there; exp2 takes the scale in its one FFMA; tiles are copied ahead.
+// Traffic a head: (1 + 2Tr)·N·d elements read, N·d + N written, Tr = ⌈N/Br⌉; S and P: none.
+// Launch: blocks of 32·warps, grid Tr · batch · heads, 80 KB of shared memory at d = 64, 96 KB at 128; two an SM.
 // Run: flashlab run tensor-core --machine simt
 
 #include "cuda/kernels/ptx.cuh"
 #include "cuda/kernels/shape.cuh"
 #include "cuda/kernels/tile.cuh"
+
+#include <algorithm>
+#include <type_traits>
 
 namespace flashlab {
 
@@ -27,14 +30,18 @@ struct TensorCoreOptions {
   static constexpr bool heavy_first = true;      // causal; off: in order
 };
 
-// Where 16-byte chunks of a tile (rows, d) of 16-bit elements stand. ldmatrix reads 8 rows at one chunk: XORed with the row,
-// they fall into 8 different groups of 4 banks.
+// Where 16-byte chunks of a tile (rows, d) of 16-bit elements stand. ldmatrix reads 8 rows at one chunk: XORed with
+// the row, they fall into 8 different groups of 4 banks.
 template <int d, bool swizzle>
 struct Chunks {
   static constexpr int row_bytes = 2 * d, lanes = d % 64 == 0 ? 8 : 4, group = swizzle ? lanes : 1;
-  __device__ static uint32_t offset(int row, int c) { return row * row_bytes + (c ^ row / (8 / lanes) % group) * 16; }
-  // The address of `c` chunks further, from one whose chunk is below group and has none of c's bits.
-  __device__ static uint32_t step(uint32_t address, int c) { return (address ^ c % group * 16) + c / group * group * 16; }
+  __device__ static uint32_t offset(int row, int c) {
+    return row * row_bytes + (c ^ row / (8 / lanes) % group) * 16;
+  }
+  // The address c chunks further on in the row, from a chunk below `group` that has none of c's bits.
+  __device__ static uint32_t step(uint32_t address, int c) {
+    return (address ^ c % group * 16) + c / group * group * 16;
+  }
 };
 
 template <int d, class Options>
@@ -46,8 +53,8 @@ struct TensorCoreTile {
   static constexpr int bytes = q_bytes + 2 * Options::stages * kv_bytes + p_bytes;
 };
 
-// sX (rows, d) = rows row0 … of gX (N, d), asynchronously; rows past N become zero. When all are `inside`, each address is
-// a register and a constant.
+// sX (rows, d) = rows row0 … of gX (N, d), asynchronously; rows past N become zero. When all are `inside`, an address
+// is a register and a constant.
 template <int rows, int d, int threads, bool swizzle, bool inside = false, class T>
 __device__ void copy_rows(char* sX, const T* gX, int row0, int N) {
   using At = Chunks<d, swizzle>;
@@ -57,7 +64,9 @@ __device__ void copy_rows(char* sX, const T* gX, int row0, int N) {
   const T* from = gX + (row0 + row) * d + c * 8;
   for (int r = 0; r < rows; r += threads / At::lanes) {
     const bool exists = inside || row0 + row + r < N;
-    for (int i = 0; i < d; i += At::lanes * 8) copy_async(to + (r * d + i) * 2, exists ? from + r * d + i : gX, exists);
+    for (int i = 0; i < d; i += At::lanes * 8) {
+      copy_async(to + (r * d + i) * 2, exists ? from + r * d + i : gX, exists);
+    }
   }
 }
 
@@ -167,13 +176,14 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
       }
     }
 
-    for (int k = 0; k < Bc / 16; ++k) {                       // P_ij = exp2(S_ij − m), O_i += P_ij V_j: 16 keys at a time
+    for (int k = 0; k < Bc / 16; ++k) {                       // P_ij = exp2(S_ij − m), O_i += P_ij V_j: 16 keys a time
       uint32_t p[M][4], b[4];
       for (int i = 0; i < M; ++i) {
         for (int r = 0; r < 4; ++r) {                         // what mma left of tiles 2k, 2k + 1 is what it takes as a
           const float x = s[i][2 * k + r / 2][r % 2 * 2], y = s[i][2 * k + r / 2][r % 2 * 2 + 1], top = m[i][r % 2];
           const auto weight = [&](float s) {
-            return Options::exp2_folded ? exp2_approx(fmaf(s, scale_log2, -top * scale_log2)) : expf(s * scale - top * scale);
+            if (!Options::exp2_folded) return expf(s * scale - top * scale);
+            return exp2_approx(fmaf(s, scale_log2, -top * scale_log2));
           };
           const float px = weight(x), py = weight(y);
           l[i][r % 2] += px + py;                             // of this lane's keys: summed up at the end
@@ -184,10 +194,12 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
         char* sP = sV + stages * Tile::kv_bytes + warp_row * 32;
         __syncwarp();
         for (int i = 0; i < 4 * M; ++i) {
-          *reinterpret_cast<uint32_t*>(sP + (i / 4 * 16 + i % 2 * 8 + g) * 32 + i % 4 / 2 * 16 + 4 * t) = p[i / 4][i % 4];
+          char* to = sP + (i / 4 * 16 + i % 2 * 8 + g) * 32 + i % 4 / 2 * 16 + 4 * t;
+          *reinterpret_cast<uint32_t*>(to) = p[i / 4][i % 4];
         }
         __syncwarp();
-        for (int i = 0; i < M; ++i) load_matrices(p[i], shared_address(sP) + (16 * i + lane % 16) * 32 + lane / 16 * 16);
+        const uint32_t aP = shared_address(sP) + lane % 16 * 32 + lane / 16 * 16;
+        for (int i = 0; i < M; ++i) load_matrices(p[i], aP + i * 16 * 32);
       }
       for (int n = 0; n < d / 16; ++n) {
         load_matrices_transposed(b, At::step(aV + slot(j), 2 * n) + k * 16 * At::row_bytes);
@@ -199,7 +211,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     }
   }
 
-  __syncwarp();                                               // O / l, through this warp's rows of sQ: stores of 16 bytes
+  __syncwarp();                                               // O / l, through this warp's rows of sQ: wide stores
   for (int i = 0; i < M; ++i) {
     for (int h = 0; h < 2; ++h) {
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 1);

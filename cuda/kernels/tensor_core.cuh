@@ -70,7 +70,7 @@ __device__ void copy_rows(char* sX, const T* gX, int row0, int N) {
   }
 }
 
-// Registers have no index: every loop over fragments has constant bounds, and the compiler unrolls it.
+// Registers have no index: loops over fragments have constant bounds, and the compiler unrolls them.
 template <class T, int d, bool causal, class Options>
 __global__ void __launch_bounds__(32 * Options::warps, Options::blocks_per_sm)
 tensor_core(const T* __restrict__ Q,                          // (batch · heads, N, d)
@@ -133,6 +133,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     if (key0 >= warp_keys) continue;                          // above the diagonal, all of it
 
     float s[M][Bc / 8][4] = {};                               // S_ij = Q_i K_jᵀ   (16M, Bc) of a warp
+#pragma unroll
     for (int k = 0; k < d / 16; ++k) {
       uint32_t q[M][4], b[4];
       for (int i = 0; i < M; ++i) load_matrices(q[i], At::step(aQ, 2 * k) + i * 16 * At::row_bytes);
@@ -176,6 +177,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
       }
     }
 
+#pragma unroll
     for (int k = 0; k < Bc / 16; ++k) {                       // P_ij = exp2(S_ij − m), O_i += P_ij V_j: 16 keys a time
       uint32_t p[M][4], b[4];
       for (int i = 0; i < M; ++i) {
@@ -212,12 +214,15 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
   }
 
   __syncwarp();                                               // O / l, through this warp's rows of sQ: wide stores
+#pragma unroll
   for (int i = 0; i < M; ++i) {
+#pragma unroll
     for (int h = 0; h < 2; ++h) {
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 1);
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 2);
       const float inverse = __fdividef(1.0f, l[i][h]);
       const int r = 16 * i + 8 * h + g, row = first_row + r;
+#pragma unroll
       for (int n = 0; n < d / 8; ++n) {
         *reinterpret_cast<uint32_t*>(sQ + At::step(At::offset(warp_row + r, 0), n) + 4 * t) =
             pack<T>(o[i][n][2 * h] * inverse, o[i][n][2 * h + 1] * inverse);

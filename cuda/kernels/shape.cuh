@@ -15,6 +15,10 @@ struct AttentionShape {
   bool causal = false;
 };
 
+constexpr bool is_valid(const AttentionShape& s) {
+  return s.batch > 0 && s.heads > 0 && s.kv_heads > 0 && s.heads % s.kv_heads == 0 && s.seq > 0;
+}
+
 // call(std::true_type) or call(std::false_type): a run-time flag becomes a compile-time one.
 template <class Call>
 auto with_bools(bool flag, Call call) {

@@ -34,11 +34,11 @@ struct Attention {
 
 /// Textbook attention in double, a thread a share of the rows.
 Attention reference(const KernelShape& shape, const float* q, const float* k, const float* v) {
-  const auto [heads, N, d, causal] = shape;
-  const std::size_t rows = static_cast<std::size_t>(heads) * N;
+  const int N = shape.seq, d = shape.dim;
+  const std::size_t rows = shape.rows();
   Attention result{std::vector<double>(rows * d, 0.0), std::vector<double>(rows)};
   const auto one_row = [&](std::size_t row, std::vector<double>& s) {
-    const std::size_t first = row / N * N, i = row % N, keys = causal ? i + 1 : N;
+    const std::size_t first = row / N * N, i = row % N, keys = shape.causal ? i + 1 : N;
     double m = -std::numeric_limits<double>::infinity(), l = 0.0;
     for (std::size_t j = 0; j < keys; ++j) {
       double dot = 0.0;

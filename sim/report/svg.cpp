@@ -7,10 +7,10 @@
 
 #include "sim/core/text.hpp"
 #include "sim/report/report.hpp"
+#include "sim/report/svg.hpp"
 #include "sim/report/sweep.hpp"
 
 namespace flashlab::report {
-namespace {
 
 std::string open_svg(int width, int height, std::string_view title) {
   return fmt::format(
@@ -33,11 +33,17 @@ std::string open_svg(int width, int height, std::string_view title) {
       width, height, title);
 }
 
-std::string text_at(double x, double y, std::string_view text, std::string_view style = "",
-                    std::string_view anchor = "start") {
+std::string text_at(double x, double y, std::string_view text, std::string_view style,
+                    std::string_view anchor) {
+  std::string escaped;
+  for (const char c : text) {
+    escaped += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
+  }
   return fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", style, x, y,
-                     anchor, text);
+                     anchor, escaped);
 }
+
+namespace {
 
 struct Group {
   const char* label;

@@ -97,6 +97,7 @@ int run_program(int argc, char** argv) {
   add_problem_options(*report, report_arguments);
   report->add_option("--stages", report_arguments.stages, "only these (naive,online-q)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group("Problem");
   report->add_flag("--count-only", report_arguments.count_only, "count bytes, compute nothing: any N")
       ->group("Machine");
@@ -142,10 +143,17 @@ int run_program(int argc, char** argv) {
   CLI::App* const bench =
       app.add_subcommand("bench", "On a GPU: the ladder's speed beside libraries and its roof");
   bench->add_option("STAGE", b.stages, "only these stages (default: all)");
-  bench->add_option("--seq", b.seq, "N, a list (default 512,1K,2K,4K,8K,16K)")->delimiter(',')->group("Shapes");
-  bench->add_option("--dim", b.dim, "d, a list (default 64,128)")->delimiter(',')->group("Shapes");
+  bench->add_option("--seq", b.seq, "N, a list (default 512,1K,2K,4K,8K,16K)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Shapes");
+  bench->add_option("--dim", b.dim, "d, a list (default 64,128)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Shapes");
   bench->add_option("--dtype", b.dtype, "fp32, fp16, bf16 (default fp32,bf16)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group("Shapes");
   bench->add_flag("--causal", b.causal, "causal only (default: both)")->group("Shapes");
   bench->add_flag("--full", b.full, "without a mask only")->group("Shapes");
@@ -154,6 +162,7 @@ int run_program(int argc, char** argv) {
   bench->add_option("--kv-heads", b.kv_heads, "heads of K and V (default: as many as heads)")->group("Shapes");
   bench->add_option("--shapes", b.shapes, "instead of the above: BATCHxHEADSxKVHEADSxNxD, a list")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group("Shapes");
   bench->add_option("--runs", b.runs, "timed runs of each (default 30)")->group("Method");
   bench->add_option("--rounds", b.rounds, "in which contenders take turns (default 5)")->group("Method");
@@ -165,10 +174,12 @@ int run_program(int argc, char** argv) {
   bench->add_flag("--saved", b.saved, "measure nothing: show the run kept in the tree")->group("Input");
   bench->add_option("--from", b.from, "measure nothing: show these files, merged")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group("Input");
   bench->add_option("--measured", b.measured, "where kept runs lie (default: the tree's)")->group("Input");
   bench->add_option("--against", b.against, "peers to divide by (default: the fastest)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group("Output");
   bench->add_flag("--brief", b.brief, "rates only")->group("Output");
   bench->add_flag("--ladder", b.ladder, "one shape, a line a rung")->group("Output");
@@ -187,7 +198,9 @@ int run_program(int argc, char** argv) {
   CLI::App* const resources =
       app.add_subcommand("resources", "Registers, spills, shared memory and occupancy of every kernel");
   resources->add_option("STAGE", resources_arguments.stages, "only these stages (default: all)");
-  resources->add_option("--dim", resources_arguments.dim, "d, a list (default 64,128)")->delimiter(',');
+  resources->add_option("--dim", resources_arguments.dim, "d, a list (default 64,128)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   resources->add_option("--format", resources_arguments.format, "table or csv");
 
   simt::ProfileOptions profile_options;

@@ -12,6 +12,18 @@
 
 namespace flashlab::report {
 
+namespace {
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string open_svg(int width, int height, std::string_view title) {
   return fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">
@@ -30,17 +42,13 @@ std::string open_svg(int width, int height, std::string_view title) {
 </style>
 <rect class="back" width="{0}" height="{1}" rx="6"/>
 )",
-      width, height, title);
+      width, height, escaped(title));
 }
 
 std::string text_at(double x, double y, std::string_view text, std::string_view style,
                     std::string_view anchor) {
-  std::string escaped;
-  for (const char c : text) {
-    escaped += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
-  }
   return fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", style, x, y,
-                     anchor, escaped);
+                     anchor, escaped(text));
 }
 
 namespace {

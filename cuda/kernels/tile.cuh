@@ -15,7 +15,7 @@ constexpr int kWarps = 4;                                            // of a blo
 constexpr int kKeys = kWarpSize;                                     // Bc
 template <int d>
 constexpr int kTileRows = d > 96 ? 16 : 32;                          // Br, so that all tiles fit in 48 KB
-constexpr unsigned ceil_div(int a, int b) { return static_cast<unsigned>(a / b + (a % b != 0)); }
+__host__ __device__ constexpr unsigned ceil_div(int a, int b) { return static_cast<unsigned>(a / b + (a % b != 0)); }
 
 __device__ inline float warp_max(float x) {
   for (int step = kWarpSize / 2; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, step));

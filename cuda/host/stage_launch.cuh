@@ -3,12 +3,15 @@
 /// How a stage is launched, for the files that compile kernels: one StageLaunch a stage and one for each idea that its
 /// kernel can leave out.
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 #include <span>
 #include <string_view>
 
 #include "cuda/host/stage_runner.hpp"
+#include "cuda/kernels/shape.cuh"
 
 namespace flashlab::gpu {
 
@@ -42,7 +45,29 @@ struct StageLaunch {
   cudaError_t (*launch)(const Pass&);
 };
 
-/// The launches of hopper.cu, which is compiled for sm_90a alone; only in a build with FLASHLAB_HOPPER.
+/// What stands in files of their own, so that they compile at the same time: `registers` and `tensor-core`; what
+/// `tensor-core` can leave out; `hopper` with what it can leave out, for sm_90a alone. stage_runner.cu knows of the
+/// first with FLASHLAB_UPPER_LAUNCHES, of the other two with FLASHLAB_CARD_LAUNCHES (they are not for the simt machine).
+std::span<const StageLaunch> upper_launches();
+std::span<const StageLaunch> ablation_launches();
 std::span<const StageLaunch> hopper_launches();
+
+/// The shape as the upper rungs take it: head h reads key head h / (heads / kv_heads), whatever the batch.
+inline AttentionShape attention_shape(const KernelShape& s) {
+  return {1, s.heads, s.key_heads(), s.seq, s.dim, s.causal};
+}
+
+/// launch(T{}) for the 16-bit type of the pass; what is not 16 bits is no value that the kernel takes.
+template <class Launch>
+cudaError_t with_16_bits(const Pass& pass, Launch launch) {
+  switch (pass.shape.dtype) {
+    case DType::f16:
+      return launch(__half{});
+    case DType::bf16:
+      return launch(__nv_bfloat16{});
+    default:
+      return cudaErrorInvalidValue;
+  }
+}
 
 }  // namespace flashlab::gpu

@@ -3,6 +3,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -52,7 +53,11 @@ constexpr StageLaunch kLaunches[] = {
 template <class Use>
 void for_each_launch(Use use) {
   for (const StageLaunch& launch : kLaunches) use(launch);
-#ifdef FLASHLAB_HOPPER
+#ifdef FLASHLAB_UPPER_LAUNCHES
+  for (const StageLaunch& launch : upper_launches()) use(launch);
+#endif
+#ifdef FLASHLAB_CARD_LAUNCHES
+  for (const StageLaunch& launch : ablation_launches()) use(launch);
   for (const StageLaunch& launch : hopper_launches()) use(launch);
 #endif
 }
@@ -60,6 +65,14 @@ void for_each_launch(Use use) {
 /// Whether a pass leaves L = m + log l in a buffer of its own.
 bool leaves_L(std::string_view slug) {
   return slug != "naive" && slug != "fused" && slug != "tiled" && slug != "online-kv";
+}
+
+const StageLaunch* find_launch(std::string_view slug, std::string_view without) {
+  const StageLaunch* found = nullptr;
+  for_each_launch([&](const StageLaunch& launch) {
+    if (launch.slug == slug && launch.without == without) found = &launch;
+  });
+  return found;
 }
 
 const KernelStage& stage_of(std::string_view slug) {
@@ -154,9 +167,23 @@ std::string refusal(std::string_view slug, const KernelShape& shape, const Card&
     return stage + "the kernel wants a K and V for every head of Q, not " + std::to_string(shape.key_heads()) +
            " for " + std::to_string(shape.heads);
   }
-  if (shape.dim != 32 && shape.dim != 64 && shape.dim != 96 && shape.dim != 128) {
-    return stage + "the kernel takes d = 32, 64, 96 or 128, not " + std::to_string(shape.dim);
+  if (std::ranges::find(takes.dims, shape.dim) == takes.dims.end()) {
+    std::string dims;
+    for (const int dim : takes.dims) {
+      if (dim == 0) continue;
+      const bool last = dim == *std::ranges::max_element(takes.dims);
+      dims += (dims.empty() ? "" : last ? " or " : ", ") + std::to_string(dim);
+    }
+    return stage + "the kernel takes d = " + dims + ", not " + std::to_string(shape.dim);
   }
+  const int capability = std::max(takes.capability, shape.dtype == DType::bf16 ? 80 : 0);
+  if (slug == "hopper" ? card.compute_capability != capability : card.compute_capability < capability) {
+    return stage + std::string(name_of(shape.dtype)) + " needs a card of compute capability " +
+           std::to_string(capability / 10) + "." + std::to_string(capability % 10) +
+           (slug == "hopper" ? " (H100, H200)" : " or more") + ", and " + card.name + " has " +
+           std::to_string(card.compute_capability / 10) + "." + std::to_string(card.compute_capability % 10);
+  }
+  if (!find_launch(slug, "")) return stage + "the kernel is not in this build";
   if (shape.heads > kMaxHeads) {
     return stage + "the kernel takes up to " + std::to_string(kMaxHeads) + " heads (batch × heads), not " +
            std::to_string(shape.heads);
@@ -190,10 +217,7 @@ std::vector<std::string_view> variants_of(std::string_view slug) {
 
 void launch_stage(std::string_view slug, std::string_view without, const KernelShape& shape,
                   const PassBuffers& buffers, void* stream) {
-  const StageLaunch* found = nullptr;
-  for_each_launch([&](const StageLaunch& launch) {
-    if (launch.slug == slug && launch.without == without) found = &launch;
-  });
+  const StageLaunch* const found = find_launch(slug, without);
   if (!found) {
     stage_of(slug);  // throws for a name that is no stage
     throw EnvironmentError(std::string(slug) + ": this build cannot leave out \"" + std::string(without) + '"');

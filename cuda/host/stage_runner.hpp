@@ -23,6 +23,8 @@ struct KernelStage {
   std::array<std::string_view, 3> kernels;
   bool in_f32 = true, in_16_bits = false;  ///< Q, K, V, O as fp32; as fp16 and bf16
   bool grouped = false;                    ///< several heads may read the same K and V
+  std::array<int, 4> dims{32, 64, 96, 128};
+  int capability = 0;  ///< the least compute capability, 10 · major + minor
 };
 inline constexpr std::array kKernelStages{
     KernelStage{"naive", {"naive_scores", "naive_softmax", "naive_output"}},
@@ -30,6 +32,20 @@ inline constexpr std::array kKernelStages{
     KernelStage{"tiled", {"tiled"}},
     KernelStage{"online-kv", {"online_kv"}},
     KernelStage{"online-q", {"online_q"}},
+    KernelStage{.slug = "registers", .kernels = {"registers"}, .grouped = true},
+    KernelStage{.slug = "tensor-core",
+                .kernels = {"tensor_core"},
+                .in_f32 = false,
+                .in_16_bits = true,
+                .grouped = true,
+                .capability = 75},
+    KernelStage{.slug = "hopper",
+                .kernels = {"hopper"},
+                .in_f32 = false,
+                .in_16_bits = true,
+                .grouped = true,
+                .dims = {64, 128, 256},
+                .capability = 90},
 };
 
 /// `heads` is batch · heads: the kernels do not tell them apart.
@@ -84,6 +100,12 @@ struct PassBuffers {
 /// none; see variants_of). Throws EnvironmentError when CUDA refuses the launch.
 void launch_stage(std::string_view slug, std::string_view without, const KernelShape& shape,
                   const PassBuffers& buffers, void* stream);
+
+/// Why a kernel with an idea left out cannot run this shape: they are compiled for bf16 and d = 64 and 128 alone.
+inline std::string variant_refusal(const KernelShape& shape) {
+  if (shape.dtype == DType::bf16 && (shape.dim == 64 || shape.dim == 128)) return "";
+  return "kernels with an idea left out are compiled for bf16, d = 64 and 128";
+}
 
 /// The ideas that this build can leave out of a stage's kernel, as `flashlab bench --ablate` names them.
 std::vector<std::string_view> variants_of(std::string_view slug);

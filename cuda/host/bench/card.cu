@@ -4,8 +4,10 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 #include "cuda/host/bench/card_kernels.cuh"
 #include "cuda/host/bench/cublas.hpp"
@@ -16,6 +18,11 @@
 
 namespace flashlab::gpu {
 namespace {
+
+constexpr double kPassLimitSeconds = 120;
+
+/// Set when a kernel did not end: freeing memory would wait for it, so nothing is freed any more.
+bool kernel_hangs = false;
 
 /// Bytes on the device, freed at the end of the scope.
 class DeviceBytes {
@@ -31,7 +38,9 @@ class DeviceBytes {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~DeviceBytes() { cudaFree(data_); }
+  ~DeviceBytes() {
+    if (!kernel_hangs) cudaFree(data_);
+  }
   void* data() const { return data_; }
   float* floats() const { return static_cast<float*>(data_); }
   std::size_t size() const { return size_; }
@@ -95,6 +104,7 @@ struct BenchCard::State {
   std::unique_ptr<Cublas> cublas;
   Tensors tensors;
   bool broken = false;
+  double last_wait_s = 0;  ///< how long the last wait() took
 
   State() : card(require_card()) {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
@@ -109,6 +119,10 @@ struct BenchCard::State {
     check(cudaMemset(flush.data(), 0, flush.size()), "filling memory on the GPU");
   }
   ~State() {
+    if (kernel_hangs) {
+      cublas.release();
+      return;
+    }
     cublas.reset();
     if (stream) cudaStreamDestroy(stream);
   }
@@ -118,15 +132,29 @@ struct BenchCard::State {
                                                     flush.size() / sizeof(float4), sink.floats());
     check(cudaGetLastError(), "emptying the L2");
   }
-  void wait(const std::string& what) {
-    const cudaError_t error = cudaStreamSynchronize(stream);
+  /// Waits for the stream. A kernel that deadlocks must not take the run, and what it has measured, with it: whoever
+  /// needs longer than the limit counts as hanging.
+  void wait(const std::string& what, double limit_s = kPassLimitSeconds) {
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
+    const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+    cudaError_t error;
+    while ((error = cudaStreamQuery(stream)) == cudaErrorNotReady && seconds() < limit_s)
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    last_wait_s = seconds();
     broken |= error != cudaSuccess;
+    if (error == cudaErrorNotReady) {
+      kernel_hangs = true;
+      throw EnvironmentError(what + ": it did not end within " + std::to_string(static_cast<int>(limit_s)) +
+                             " s");
+    }
     check(error, what);
   }
 
   /// Everything is queued at once and waited for at the end: the time between two events holds no launch from the CPU.
+  /// `pass_s` is about what one pass takes.
   template <class Launch>
-  std::vector<double> time(int runs, int warm_up, const std::string& what, Launch launch) {
+  std::vector<double> time(int runs, int warm_up, const std::string& what, double pass_s, Launch launch) {
     struct Events {
       std::vector<cudaEvent_t> all;
       ~Events() {
@@ -148,7 +176,7 @@ struct BenchCard::State {
       launch();
       check(cudaEventRecord(events.all[2 * i + 1], stream), "recording an event");
     }
-    wait("running " + what);
+    wait("running " + what, kPassLimitSeconds + 3 * (runs + warm_up) * pass_s);
     std::vector<double> ms;
     for (int i = 0; i < runs; ++i) {
       float elapsed = 0;
@@ -202,6 +230,7 @@ class StageContender : public Contender {
     shape_ = inputs.shape;
     const KernelShape kernel = shape_.kernel_shape();
     if (std::string why = refusal(name(), kernel, card_.card); !why.empty()) return why;
+    if (std::string why = without().empty() ? "" : variant_refusal(kernel); !why.empty()) return why;
     card_.prepare(inputs);
     const auto scratch = scratch_floats(name(), kernel);
     return card_.lacks((scratch[0] + scratch[1]) * sizeof(float));
@@ -212,12 +241,13 @@ class StageContender : public Contender {
     card_.poison({&card_.tensors.O, &card_.tensors.L, &scratch.buffers[0], &scratch.buffers[1]});
     launch(scratch);
     card_.wait("running " + name());
+    pass_s_ = card_.last_wait_s;
     return download(card_.tensors.O, shape_.dtype);
   }
 
   std::vector<double> time(int runs, int warm_up) override {
     const Scratch scratch(*this);
-    return card_.time(runs, warm_up, name(), [&] { launch(scratch); });
+    return card_.time(runs, warm_up, name(), pass_s_, [&] { launch(scratch); });
   }
 
   void release() override { card_.tensors = {}; }
@@ -245,6 +275,7 @@ class StageContender : public Contender {
 
   BenchCard::State& card_;
   BenchShape shape_;
+  double pass_s_ = 0;  // about what one pass takes
 };
 
 /// Textbook attention from a library: S = Q Kᵀ / √d by cuBLAS in fp32, softmax, O = P V by cuBLAS, so many heads at a
@@ -270,12 +301,13 @@ class CublasContender : public Contender {
     card_.poison({&card_.tensors.O, &scratch.S, &scratch.P});
     launch(scratch);
     card_.wait("running cuBLAS");
+    pass_s_ = card_.last_wait_s;
     return download(card_.tensors.O, shape_.dtype);
   }
 
   std::vector<double> time(int runs, int warm_up) override {
     const Scratch scratch(*this);
-    return card_.time(runs, warm_up, "cuBLAS", [&] { launch(scratch); });
+    return card_.time(runs, warm_up, "cuBLAS", pass_s_, [&] { launch(scratch); });
   }
 
   void release() override { card_.tensors = {}; }
@@ -359,6 +391,7 @@ class CublasContender : public Contender {
 
   BenchCard::State& card_;
   BenchShape shape_;
+  double pass_s_ = 0;  // about what one pass takes
   int chunk_ = 1;
   std::size_t scores_bytes_ = 0;
 };
@@ -414,17 +447,20 @@ std::unique_ptr<Contender> BenchCard::cublas() {
 }
 
 bool BenchCard::usable() {
+  if (kernel_hangs) return false;
   cudaGetLastError();  // what a refused call left behind is no fault of the card
   return !state_->broken && cudaDeviceSynchronize() == cudaSuccess;
 }
+
+bool BenchCard::hangs() { return kernel_hangs; }
 
 Roof BenchCard::measure_roof(int runs, LoadMeter& meter) {
   State& s = *state_;
   Roof roof;
   const auto median_of = [&](const char* what, Load& load, auto launch) {
-    s.time(1, 2, what, launch);
+    s.time(1, 2, what, 0, launch);
     meter.start();
-    const Spread spread = spread_of(s.time(runs, 1, what, launch));
+    const Spread spread = spread_of(s.time(runs, 1, what, 0, launch));
     load = meter.stop();
     return spread.median_ms * 1e-3;
   };
@@ -480,13 +516,14 @@ std::vector<KernelResources> BenchCard::resources(std::string_view slug, std::st
   State& s = *state_;
   const KernelShape kernel_shape = shape.kernel_shape();
   if (!refusal(slug, kernel_shape, s.card).empty()) return {};
+  if (!without.empty() && !variant_refusal(kernel_shape).empty()) return {};
   // Captured into a graph, a pass is a list of its kernels, each with its launch; nothing of it runs.
   const DeviceBytes Q(kernel_shape.query_elements() * bytes_of(shape.dtype)), O(Q.size());
   const DeviceBytes K(kernel_shape.key_elements() * bytes_of(shape.dtype)), V(K.size());
   const DeviceBytes L(kernel_shape.rows() * sizeof(float));
   const auto floats = scratch_floats(slug, kernel_shape);
   const DeviceBytes first(floats[0] * sizeof(float)), second(floats[1] * sizeof(float));
-  check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeThreadLocal), "recording a pass");
+  check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeRelaxed), "recording a pass");
   cudaGraph_t graph = nullptr;
   try {
     launch_stage(slug, without, kernel_shape,

@@ -52,6 +52,9 @@ class BenchCard {
   /// Whether the card still takes work: false after a kernel has faulted.
   bool usable();
 
+  /// Whether a kernel did not end: then this process must end by std::_Exit, because CUDA would wait for it.
+  static bool hangs();
+
   /// The kernels that a stage launches at that shape; empty when it refuses the shape.
   std::vector<KernelResources> resources(std::string_view slug, std::string_view without,
                                          const BenchShape& shape);

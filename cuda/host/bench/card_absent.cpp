@@ -15,6 +15,7 @@ std::vector<std::unique_ptr<Contender>> BenchCard::stages(std::span<const std::s
 std::unique_ptr<Contender> BenchCard::cublas() { return nullptr; }
 Roof BenchCard::measure_roof(int, LoadMeter&) { return {}; }
 bool BenchCard::usable() { return false; }
+bool BenchCard::hangs() { return false; }
 std::vector<KernelResources> BenchCard::resources(std::string_view, std::string_view, const BenchShape&) {
   return {};
 }

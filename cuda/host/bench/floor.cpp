@@ -37,6 +37,8 @@ double shared_wavefronts_per_score(std::string_view contender, int dim) {
   const double scores = dim * (1 + rows) / (32 * rows), output = (rows + dim / 32.0) / rows;
   if (contender == "online-q" || contender == "online-kv") return scores + output;
   if (contender == "tiled") return 2 * scores + output;
+  // Both products: 16 loads of 2 wavefronts for 256 fused multiply-adds of a warp.
+  if (contender == "registers") return 2.0 * dim / 32 * (16 * 2) / 256;
   return kUnknown;
 }
 
@@ -71,8 +73,11 @@ Floor floor_of(std::string_view contender, const BenchShape& shape, const BenchR
       16;  // CUDA C++ Programming Guide, "Throughput of Native Arithmetic Instructions"
   Floor floor;
   floor.hbm_ms = 1e3 * bytes / device->hbm_bytes_per_s;
-  floor.products_ms =
-      1e3 * 2 * work.products * matrix_scores * shape.dim / device->peak_flops_per_s(shape.dtype);
+  // PyTorch's memory-efficient fp32 is three products in TF32, which the tensor cores do at half the rate of fp16.
+  const bool in_tf32 =
+      contender == "torch-efficient" && shape.dtype == DType::f32 && card.compute_capability >= 80;
+  const double peak = in_tf32 ? device->tensor_flops_per_s / 6 : device->peak_flops_per_s(shape.dtype);
+  floor.products_ms = 1e3 * 2 * work.products * matrix_scores * shape.dim / peak;
   floor.exp_ms = 1e3 * work.exponentials * scores / (kExpPerClock * sm_clocks_per_s);
   floor.shared_ms = 1e3 * shared_wavefronts_per_score(contender, shape.dim) * scores / sm_clocks_per_s;
   return floor;

@@ -134,7 +134,7 @@ std::vector<BenchShape> base_shapes(const BenchArguments& a) {
     if (s.heads % s.kv_heads != 0)
       throw UsageError(fmt::format("{} heads of K and V do not divide {} heads", s.kv_heads, s.heads));
     Problem{.batch = s.batch, .heads = s.heads, .seq = s.seq, .dim = s.dim}.validate();
-    if (s.flops() / s.seq / s.seq * s.seq > 4e11)  // 4·B·H·N·d: the elements of Q, times 4
+    if (s.compulsory_bytes() > 1e12 || 1.0 * s.batch * s.heads > 1e9)
       throw UsageError(fmt::format("batch {} × heads {} × N {} × d {}: the tensors would not fit on a card",
                                    s.batch, s.heads, s.seq, s.dim));
   }

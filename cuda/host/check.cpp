@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <thread>
@@ -26,6 +28,7 @@ using namespace flashlab::gpu;
 namespace {
 
 constexpr double kTolerance = 1e-5;      // relative Frobenius norm, O
+constexpr double kBf16Tolerance = 1e-2;  // where O and P are rounded to bf16
 constexpr double kHugeTolerance = 2e-3;  // for scores of ±10⁴: one rounding of such a score changes P by 10⁻³
 
 struct Attention {
@@ -34,11 +37,12 @@ struct Attention {
 
 /// Textbook attention in double, a thread a share of the rows.
 Attention reference(const KernelShape& shape, const float* q, const float* k, const float* v) {
-  const auto [heads, N, d, causal] = shape;
-  const std::size_t rows = static_cast<std::size_t>(heads) * N;
+  const int N = shape.seq, d = shape.dim;
+  const std::size_t rows = shape.rows();
   Attention result{std::vector<double>(rows * d, 0.0), std::vector<double>(rows)};
   const auto one_row = [&](std::size_t row, std::vector<double>& s) {
-    const std::size_t first = row / N * N, i = row % N, keys = causal ? i + 1 : N;
+    const std::size_t head = row / N, group = static_cast<std::size_t>(shape.heads / shape.key_heads());
+    const std::size_t first = head / group * N, i = row % N, keys = shape.causal ? i + 1 : N;
     double m = -std::numeric_limits<double>::infinity(), l = 0.0;
     for (std::size_t j = 0; j < keys; ++j) {
       double dot = 0.0;
@@ -75,42 +79,62 @@ double relative_error(const std::vector<float>& computed, const std::vector<doub
   return norm > 0.0 ? std::sqrt(difference / norm) : std::sqrt(difference);
 }
 
-/// Runs every stage on this input and prints a line for each; returns how many failed.
-int check_all(const KernelShape& shape, const std::vector<float>& q, const std::vector<float>& k,
-              const std::vector<float>& v, const char* kind, double tolerance) {
+/// To the nearest bf16, ties to even.
+void round_to_bf16(std::vector<float>& values) {
+  for (float& value : values) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    std::memcpy(&value, &bits, 4);
+  }
+}
+
+/// Runs every stage that takes fp32 on this input, rounds the input to bf16, runs the others, and prints a line for
+/// each; returns how many failed.
+int check_all(KernelShape shape, std::vector<float> q, std::vector<float> k, std::vector<float> v,
+              const char* kind, double tolerance) {
   const Card card = require_card();
-  const Attention expected = reference(shape, q.data(), k.data(), v.data());
   int failures = 0;
-  for (const KernelStage& stage : kKernelStages) {
-    char label[96];
-    std::snprintf(label, sizeof label, "%-10s %-7s heads %-2d N %-5d d %-4d %-7s", stage.slug.data(),
-                  shape.causal ? "causal" : "full", shape.heads, shape.seq, shape.dim, kind);
-    if (const std::string why = refusal(stage.slug, shape, card); !why.empty()) {
-      std::printf("%s REFUSED  %s\n", label, why.c_str());
-      continue;
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    shape.dtype = dtype;
+    if (dtype == DType::bf16) {
+      for (std::vector<float>* values : {&q, &k, &v}) round_to_bf16(*values);
     }
-    StageRunner runner(stage.slug, shape, q.data(), k.data(), v.data());
-    runner.launch();
-    runner.wait();
-    const std::vector<float> L = runner.statistics();
-    const double O_error = relative_error(runner.output(), expected.O);
-    const double L_error = L.empty() ? 0.0 : relative_error(L, expected.L);
-    const bool pass = O_error <= tolerance && L_error <= kTolerance;
-    failures += !pass;
-    char L_text[16] = "-";
-    if (!L.empty()) std::snprintf(L_text, sizeof L_text, "%.2e", L_error);
-    std::printf("%s O %.2e  L %-9s %s\n", label, O_error, L_text, pass ? "PASS" : "FAIL");
-    std::fflush(stdout);
+    const double allowed = dtype == DType::f32 ? tolerance : std::max(tolerance, kBf16Tolerance);
+    const Attention expected = reference(shape, q.data(), k.data(), v.data());
+    for (const KernelStage& stage : kKernelStages) {
+      if (dtype == DType::f32 ? !stage.in_f32 : !stage.in_16_bits) continue;
+      char label[112];
+      std::snprintf(label, sizeof label, "%-11s %-4s %-7s heads %2d/%-2d N %-5d d %-4d %-7s", stage.slug.data(),
+                    name_of(dtype).data(), shape.causal ? "causal" : "full", shape.heads, shape.key_heads(),
+                    shape.seq, shape.dim, kind);
+      if (const std::string why = refusal(stage.slug, shape, card); !why.empty()) {
+        std::printf("%s REFUSED  %s\n", label, why.c_str());
+        continue;
+      }
+      StageRunner runner(stage.slug, shape, q.data(), k.data(), v.data());
+      runner.launch();
+      runner.wait();
+      const std::vector<float> L = runner.statistics();
+      const double O_error = relative_error(runner.output(), expected.O);
+      const double L_error = L.empty() ? 0.0 : relative_error(L, expected.L);
+      const bool pass = O_error <= allowed && L_error <= kTolerance;
+      failures += !pass;
+      char L_text[16] = "-";
+      if (!L.empty()) std::snprintf(L_text, sizeof L_text, "%.2e", L_error);
+      std::printf("%s O %.2e  L %-9s %s\n", label, O_error, L_text, pass ? "PASS" : "FAIL");
+      std::fflush(stdout);
+    }
   }
   return failures;
 }
 
 int check_random(int heads, int seq, int dim, bool causal, float scale = 2.0f, const char* kind = "random",
-                 double tolerance = kTolerance) {
-  const KernelShape shape{heads, seq, dim, causal};
-  const std::size_t elements = static_cast<std::size_t>(heads) * seq * dim;
-  return check_all(shape, random_values(elements, 1, scale), random_values(elements, 2, scale),
-                   random_values(elements, 3), kind, tolerance);
+                 double tolerance = kTolerance, int kv_heads = 0) {
+  const KernelShape shape{heads, seq, dim, causal, kv_heads};
+  return check_all(shape, random_values(shape.query_elements(), 1, scale),
+                   random_values(shape.key_elements(), 2, scale), random_values(shape.key_elements(), 3), kind,
+                   tolerance);
 }
 
 int check_files(const std::string& q_path, const std::string& k_path, const std::string& v_path) {
@@ -130,11 +154,15 @@ int check_files(const std::string& q_path, const std::string& k_path, const std:
 int check_everything() {
   int failures = 0;
   for (const bool causal : {false, true}) {
-    for (const int dim : {32, 64, 96, 128}) {
+    for (const int dim : {32, 64, 96, 128, 256}) {
       for (const int seq : {1, 2, 31, 32, 33, 63, 64, 65, 200}) failures += check_random(2, seq, dim, causal);
     }
     failures += check_random(3, 1000, 64, causal);
     failures += check_random(1, 1000, 128, causal);
+    for (const int dim : {64, 128}) failures += check_random(1, 1537, dim, causal);
+    for (const int seq : {63, 300})
+      failures += check_random(6, seq, 64, causal, 2.0f, "grouped", kTolerance, 2);
+    failures += check_random(4, 200, 128, causal, 2.0f, "grouped", kTolerance, 1);
     failures += check_random(1, 130, 64, causal, 60.0f, "±1e4", kHugeTolerance);
   }
   return failures;

@@ -119,7 +119,12 @@ class LaunchLog {
   int count_ = 0;
 };
 
-void one_pass(const KernelStage& stage, const KernelShape& shape, bool fill, LaunchLog& log) {
+void one_pass(const KernelStage& stage, KernelShape shape, bool fill, LaunchLog& log) {
+  if (!stage.in_f32) shape.dtype = DType::bf16;
+  if (const std::string why = refusal(stage.slug, shape, require_card()); !why.empty()) {
+    std::fprintf(stderr, "flashlab_gpu_count: %s\n", why.c_str());
+    return;
+  }
   const std::size_t elements = static_cast<std::size_t>(shape.heads) * shape.seq * shape.dim;
   const std::vector<float> q = random_values(elements, 1, 2.0f), k = random_values(elements, 2, 2.0f),
                            v = random_values(elements, 3);

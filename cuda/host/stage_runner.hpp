@@ -1,30 +1,52 @@
 #pragma once
 /// \file
 /// One stage on the card: its limits, buffers, launch and time. Plain C++, no CUDA header, so that its users need no
-/// nvcc; the standard library and sim/core/error.hpp are all it takes, so that the check and count programs build
+/// nvcc; the standard library and two headers of sim/core are all it takes, so that the check and count programs build
 /// on a machine which has the CUDA toolkit and nothing else.
 
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sim/core/problem.hpp"
+
 namespace flashlab::gpu {
 
-/// The stages that have a kernel, in the order of the book, and the kernels that one pass launches ("" for none).
+/// The stages that have a kernel, in the order of the book: the kernels that one pass launches ("" for none), and what
+/// they take. Their launches stand beside each other in stage_runner.cu, in the same order.
 struct KernelStage {
   std::string_view slug;
   std::array<std::string_view, 3> kernels;
+  bool in_f32 = true, in_16_bits = false;  ///< Q, K, V, O as fp32; as fp16 and bf16
+  bool grouped = false;                    ///< several heads may read the same K and V
+  std::array<int, 4> dims{32, 64, 96, 128};
+  int capability = 0;  ///< the least compute capability, 10 · major + minor
 };
-inline constexpr std::array<KernelStage, 5> kKernelStages{{
-    {"naive", {"naive_scores", "naive_softmax", "naive_output"}},
-    {"fused", {"fused"}},
-    {"tiled", {"tiled"}},
-    {"online-kv", {"online_kv"}},
-    {"online-q", {"online_q"}},
-}};
+inline constexpr std::array kKernelStages{
+    KernelStage{"naive", {"naive_scores", "naive_softmax", "naive_output"}},
+    KernelStage{"fused", {"fused"}},
+    KernelStage{"tiled", {"tiled"}},
+    KernelStage{"online-kv", {"online_kv"}},
+    KernelStage{"online-q", {"online_q"}},
+    KernelStage{.slug = "registers", .kernels = {"registers"}, .grouped = true},
+    KernelStage{.slug = "tensor-core",
+                .kernels = {"tensor_core"},
+                .in_f32 = false,
+                .in_16_bits = true,
+                .grouped = true,
+                .capability = 75},
+    KernelStage{.slug = "hopper",
+                .kernels = {"hopper"},
+                .in_f32 = false,
+                .in_16_bits = true,
+                .grouped = true,
+                .dims = {64, 128, 256},
+                .capability = 90},
+};
 
 /// `heads` is batch · heads: the kernels do not tell them apart.
 struct KernelShape {
@@ -32,6 +54,13 @@ struct KernelShape {
   int seq = 1;
   int dim = 64;
   bool causal = false;
+  int kv_heads = 0;          ///< batch · heads of K and V, dividing `heads`; 0: as many as `heads`
+  DType dtype = DType::f32;  ///< of Q, K, V and O; L is fp32
+
+  int key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
+  std::size_t rows() const { return static_cast<std::size_t>(heads) * seq; }
+  std::size_t query_elements() const { return rows() * dim; }
+  std::size_t key_elements() const { return static_cast<std::size_t>(key_heads()) * seq * dim; }
 };
 
 /// The card that kernels run on.
@@ -55,10 +84,37 @@ int fused_max_seq(int dim, std::size_t shared_bytes_per_block);
 /// Why this stage cannot run this shape on this card, naming the bound; "" when it can.
 std::string refusal(std::string_view slug, const KernelShape& shape, const Card& card);
 
+/// Buffers on the card that a pass needs beside Q, K, V and O, in floats: S and P of naive, m and l of online-kv.
+std::array<std::size_t, 2> scratch_floats(std::string_view slug, const KernelShape& shape);
+
+/// Where one pass finds its tensors, all on the card, row-major: Q and O (heads, N, d), K and V (kv_heads, N, d) in the
+/// shape's type, L (heads, N) and the scratch in fp32.
+struct PassBuffers {
+  const void *Q = nullptr, *K = nullptr, *V = nullptr;
+  void* O = nullptr;
+  float* L = nullptr;  ///< written by the stages that leave their statistics there, online-kv (scratch) apart
+  std::array<float*, 2> scratch{};
+};
+
+/// Starts one pass on `stream` (a cudaStream_t) and returns at once. `without` names the idea to leave out ("" for
+/// none; see variants_of). Throws EnvironmentError when CUDA refuses the launch.
+void launch_stage(std::string_view slug, std::string_view without, const KernelShape& shape,
+                  const PassBuffers& buffers, void* stream);
+
+/// Why a kernel with an idea left out cannot run this shape: they are compiled for bf16 and d = 64 and 128 alone.
+inline std::string variant_refusal(const KernelShape& shape) {
+  if (shape.dtype == DType::bf16 && (shape.dim == 64 || shape.dim == 128)) return "";
+  return "kernels with an idea left out are compiled for bf16, d = 64 and 128";
+}
+
+/// The ideas that this build can leave out of a stage's kernel, as `flashlab bench --ablate` names them.
+std::vector<std::string_view> variants_of(std::string_view slug);
+
 /// A stage with its inputs on the card. Every method throws EnvironmentError when CUDA reports an error.
 class StageRunner {
  public:
-  /// q, k, v: (heads, N, d) floats, row-major, on the host; copied. O and the scratch are filled with NaN unless
+  /// q (heads, N, d) and k, v (kv_heads, N, d): floats, row-major, on the host; rounded to the shape's type and
+  /// copied. O and the scratch are filled with NaN unless
   /// `fill` is off (so that compute-sanitizer's initcheck can see reads of unwritten memory).
   /// Throws UsageError for a stage or shape that is refused.
   StageRunner(std::string_view slug, const KernelShape& shape, const float* q, const float* k, const float* v,

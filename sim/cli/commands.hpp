@@ -33,6 +33,31 @@ struct MeasureArguments {
   std::string format = "table";
 };
 
+struct BenchArguments {
+  std::vector<std::string> stages;
+  std::vector<std::string> shapes;  ///< BATCHxHEADSxKVHEADSxNxD
+  std::vector<std::string> seq, dim, dtype;
+  std::string tokens = "16K", hidden = "2K", kv_heads;
+  bool causal = false, full = false;  ///< neither: both
+  std::string runs = "30", rounds = "5", seconds = "3";
+  bool ablate = false;
+  std::string peers = "auto";
+  std::vector<std::string> against;  ///< peers to divide by
+  bool saved = false;
+  std::vector<std::string> from;  ///< files to show instead of measuring; merged
+  std::string measured;           ///< where saved runs lie; empty: the tree's
+  bool save = false, ladder = false, brief = false;
+  std::string out, svg;
+  std::string format = "table";
+};
+
+struct ResourcesArguments {
+  std::vector<std::string> stages, dim;
+  std::string format = "table";
+};
+
+int bench_command(const BenchArguments& arguments);
+int resources_command(const ResourcesArguments& arguments);
 int measure_command(const MeasureArguments& arguments);
 int report_command(const ReportArguments& arguments);
 int run_command(const ReportArguments& arguments);

@@ -97,6 +97,7 @@ int run_program(int argc, char** argv) {
   add_problem_options(*report, report_arguments);
   report->add_option("--stages", report_arguments.stages, "only these (naive,online-q)")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group("Problem");
   report->add_flag("--count-only", report_arguments.count_only, "count bytes, compute nothing: any N")
       ->group("Machine");
@@ -137,6 +138,70 @@ int run_program(int argc, char** argv) {
       "\nExamples:\n"
       "  flashlab measure --saved --quick      simulated beside the H100's saved counters, half a minute\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
+
+  BenchArguments b;
+  CLI::App* const bench =
+      app.add_subcommand("bench", "On a GPU: the ladder's speed beside libraries and its roof");
+  bench->add_option("STAGE", b.stages, "only these stages (default: all)");
+  bench->add_option("--seq", b.seq, "N, a list (default 512,1K,2K,4K,8K,16K)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Shapes");
+  bench->add_option("--dim", b.dim, "d, a list (default 64,128)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Shapes");
+  bench->add_option("--dtype", b.dtype, "fp32, fp16, bf16 (default fp32,bf16)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Shapes");
+  bench->add_flag("--causal", b.causal, "causal only (default: both)")->group("Shapes");
+  bench->add_flag("--full", b.full, "without a mask only")->group("Shapes");
+  bench->add_option("--tokens", b.tokens, "batch is tokens / N (default 16K)")->group("Shapes");
+  bench->add_option("--hidden", b.hidden, "heads are hidden / d (default 2K)")->group("Shapes");
+  bench->add_option("--kv-heads", b.kv_heads, "heads of K and V (default: as many as heads)")->group("Shapes");
+  bench->add_option("--shapes", b.shapes, "instead of the above: BATCHxHEADSxKVHEADSxNxD, a list")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Shapes");
+  bench->add_option("--runs", b.runs, "timed runs of each (default 30)")->group("Method");
+  bench->add_option("--rounds", b.rounds, "in which contenders take turns (default 5)")->group("Method");
+  bench->add_option("--seconds", b.seconds, "a slow contender runs less often, for this long (default 3)")
+      ->group("Method");
+  bench->add_flag("--ablate", b.ablate, "each stage also without each of its ideas")->group("Method");
+  bench->add_option("--peers", b.peers, "PyTorch's attention: auto (if found), none or require")
+      ->group("Method");
+  bench->add_flag("--saved", b.saved, "measure nothing: show the run kept in the tree")->group("Input");
+  bench->add_option("--from", b.from, "measure nothing: show these files, merged")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Input");
+  bench->add_option("--measured", b.measured, "where kept runs lie (default: the tree's)")->group("Input");
+  bench->add_option("--against", b.against, "peers to divide by (default: the fastest)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group("Output");
+  bench->add_flag("--brief", b.brief, "rates only")->group("Output");
+  bench->add_flag("--ladder", b.ladder, "one shape, a line a rung")->group("Output");
+  bench->add_option("--format", b.format, "table, json, csv or svg")->group("Output");
+  bench->add_option("--out", b.out, "write the run there, as JSON")->group("Output");
+  bench->add_option("--svg", b.svg, "write the picture there")->group("Output");
+  bench->add_flag("--save", b.save, "keep the run in the tree, for --saved")->group("Output");
+  bench->footer(
+      "\nExamples:\n"
+      "  flashlab bench --out run.json                every stage and peer; minutes\n"
+      "  flashlab bench hopper --dtype bf16 --dim 128 --causal --against torch-cudnn,torch-flash\n"
+      "  flashlab bench tensor-core --ablate --seq 4K --peers none\n"
+      "  flashlab bench --saved --ladder              the kept run, without a GPU");
+
+  ResourcesArguments resources_arguments;
+  CLI::App* const resources =
+      app.add_subcommand("resources", "Registers, spills, shared memory and occupancy of every kernel");
+  resources->add_option("STAGE", resources_arguments.stages, "only these stages (default: all)");
+  resources->add_option("--dim", resources_arguments.dim, "d, a list (default 64,128)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  resources->add_option("--format", resources_arguments.format, "table or csv");
 
   simt::ProfileOptions profile_options;
   std::string profile_source, profile_format = "table";
@@ -198,6 +263,8 @@ int run_program(int argc, char** argv) {
     profile_options.source = profile_source;
     return simt::profile_main(profile_options);
   }
+  if (*bench) return bench_command(b);
+  if (*resources) return resources_command(resources_arguments);
   if (*measure) return measure_command(measure_arguments);
   if (*doctor) return doctor_command(doctor_format, doctor_color);
   if (*docs) return docs_command(docs_folder, docs_check);

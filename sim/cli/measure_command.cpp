@@ -71,7 +71,8 @@ std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
     for (const fs::directory_entry& card : fs::directory_iterator(folder)) {
       if (!card.is_directory()) continue;
       for (const fs::directory_entry& file : fs::directory_iterator(card.path())) {
-        if (file.path().extension() == ".json" && file.path().filename() != "card.json") {
+        const fs::path name = file.path().filename();
+        if (name.extension() == ".json" && name != "card.json" && name != "bench.json") {
           all.push_back(gpu::read_measurement(file.path()));
         }
       }

@@ -7,10 +7,22 @@
 
 #include "sim/core/text.hpp"
 #include "sim/report/report.hpp"
+#include "sim/report/svg.hpp"
 #include "sim/report/sweep.hpp"
 
 namespace flashlab::report {
+
 namespace {
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string open_svg(int width, int height, std::string_view title) {
   return fmt::format(
@@ -30,14 +42,16 @@ std::string open_svg(int width, int height, std::string_view title) {
 </style>
 <rect class="back" width="{0}" height="{1}" rx="6"/>
 )",
-      width, height, title);
+      width, height, escaped(title));
 }
 
-std::string text_at(double x, double y, std::string_view text, std::string_view style = "",
-                    std::string_view anchor = "start") {
+std::string text_at(double x, double y, std::string_view text, std::string_view style,
+                    std::string_view anchor) {
   return fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", style, x, y,
-                     anchor, text);
+                     anchor, escaped(text));
 }
+
+namespace {
 
 struct Group {
   const char* label;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "cuda/host/bench/card.hpp"
 #include "cuda/host/stage_runner.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/random.hpp"
@@ -70,6 +71,49 @@ TEST_CASE("on a card, what a kernel cannot do is refused with the bound") {
   CHECK_THROWS_WITH_AS(run("tiled", wide), doctest::Contains("d = 32, 64, 96 or 128"), UsageError);
   CHECK_THROWS_WITH_AS(run("tiled", half), doctest::Contains("--dtype fp32"), UsageError);
   CHECK_THROWS_WITH_AS(run("fused", long_rows), doctest::Contains("N is at most"), UsageError);
+}
+
+TEST_CASE("on a card, every stage and cuBLAS pass the bench's own check and are timed") {
+  skip_unless(has_card(), "no GPU here");
+  BenchCard card;
+  BenchRun run;
+  card.describe(run);
+  std::vector<std::string> slugs;
+  for (const KernelStage& stage : kKernelStages) slugs.emplace_back(stage.slug);
+  auto contenders = card.stages(slugs, /*ablate=*/true);
+  std::string problem;
+  if (!card.open_cublas({}, problem).empty()) contenders.push_back(card.cublas());
+  LoadMeter meter;
+  BenchOptions options{.method = {.runs = 4, .rounds = 2, .checked_rows = 1 << 20}};
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
+    for (const bool causal : {false, true}) {
+      options.shapes.push_back({dtype, 2, 4, 4, 333, 64, causal});
+      options.shapes.push_back({dtype, 2, 4, 2, 200, 128, causal});
+    }
+  }
+  run_bench(run, contenders, meter, options, [&] { return card.usable(); });
+  for (const BenchCase& at : run.cases) {
+    for (const BenchRow& row : at.rows) {
+      CAPTURE(row.name());
+      CAPTURE(row.problem);
+      CHECK_FALSE(row.wrong);
+      if (row.problem.empty()) CHECK(row.time.median_ms > 0);
+    }
+  }
+  CHECK(run.cases.front().find("online-q")->measured());
+}
+
+TEST_CASE("on a card, the resources of a stage's kernels are read from its launch") {
+  skip_unless(has_card(), "no GPU here");
+  BenchCard card;
+  const auto kernels = card.resources("naive", "", {DType::f32, 1, 2, 2, 256, 64, false});
+  REQUIRE(kernels.size() == 3);
+  for (const KernelResources& kernel : kernels) {
+    CHECK(kernel.kernel.find("naive_") != std::string::npos);
+    CHECK(kernel.threads == 256);
+    CHECK(kernel.registers > 0);
+    CHECK(kernel.occupancy > 0);
+  }
 }
 
 TEST_CASE("without a card, the gpu machine says what is missing") {

@@ -263,6 +263,16 @@ case_the_tests_end_with_how_many_checks_ran() {
   expect_status 1
 }
 
+case_bench_is_the_program_and_benchmarks_are_built_apart() {
+  run "$tree/flashlab" bench --saved
+  expect_status 7
+  expect_out '<bench><--saved>'
+  run "$tree/flashlab" benchmarks
+  expect_status 3
+  expect_err 'this tree has no benchmarks'
+  expect_call "^cmake --build $tree/build/benchmarks"
+}
+
 # -----------------------------------------------------------------------------------------------------------------
 
 path_without_ninja() {  # a folder of links to the tools that the launcher uses, and no others

@@ -1,0 +1,64 @@
+// The launches of hopper, whole and with one idea left out (bf16, d = 64 and 128); compiled for sm_90a alone.
+#include "cuda/host/stage_launch.cuh"
+#include "cuda/kernels/hopper.cuh"
+
+namespace flashlab::gpu {
+namespace {
+
+struct NoPingPong : HopperOptions {
+  static constexpr bool ping_pong = false;
+};
+struct NoOverlap : HopperOptions {
+  static constexpr bool overlap = false;
+};
+struct EagerRescale : HopperOptions {
+  static constexpr bool lazy_rescale = false;
+};
+struct NotPersistent : HopperOptions {
+  static constexpr bool persistent = false;
+};
+struct OneStage : HopperOptions {
+  static constexpr int stages = 1;
+};
+
+template <class Options>
+cudaError_t launch(const Pass& p) {
+  using T = __nv_bfloat16;
+  const AttentionShape shape = attention_shape(p.shape);
+  if (p.shape.dtype != DType::bf16) return cudaErrorInvalidValue;
+  return with_bools(shape.causal, [&](auto causal) {
+    switch (shape.dim) {
+      case 64:
+        return launch_hopper_shape<T, 64, causal, Options>(p.Q<T>(), p.K<T>(), p.V<T>(), p.O<T>(), p.buffers.L,
+                                                           shape, p.stream);
+      case 128:
+        return launch_hopper_shape<T, 128, causal, Options>(p.Q<T>(), p.K<T>(), p.V<T>(), p.O<T>(), p.buffers.L,
+                                                            shape, p.stream);
+      default:
+        return cudaErrorInvalidValue;
+    }
+  });
+}
+
+}  // namespace
+
+std::span<const StageLaunch> hopper_launches() {
+  static constexpr StageLaunch kLaunches[] = {
+      {"hopper", "",
+       [](const Pass& p) {
+         return with_16_bits(p, [&](auto zero) {
+           using T = decltype(zero);
+           return launch_hopper(p.Q<T>(), p.K<T>(), p.V<T>(), p.O<T>(), p.buffers.L, attention_shape(p.shape),
+                                p.stream);
+         });
+       }},
+      {"hopper", "copies ahead", launch<OneStage>},
+      {"hopper", "ping-pong", launch<NoPingPong>},
+      {"hopper", "overlap", launch<NoOverlap>},
+      {"hopper", "lazy rescale", launch<EagerRescale>},
+      {"hopper", "persistent blocks", launch<NotPersistent>},
+  };
+  return kLaunches;
+}
+
+}  // namespace flashlab::gpu

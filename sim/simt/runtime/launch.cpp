@@ -14,7 +14,10 @@
 #include <thread>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
+#include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/launcher.hpp"
+#include "sim/simt/runtime/matrix_sites.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/status.hpp"
 #include "sim/simt/runtime/worker.hpp"
@@ -291,6 +294,8 @@ class RunningLaunch final : public Launch {
     counters_.thread_barriers += c.thread_barriers;
     counters_.collectives += c.collectives;
     counters_.matrix_products += c.matrix_products;
+    counters_.matrix_flops += c.matrix_flops;
+    for (std::size_t i = 0; i < kArithmeticClasses; ++i) counters_.arithmetic[i] += c.arithmetic[i];
   }
 
   // Sums over instructions, with the merges that the card's compiler is expected to make.
@@ -299,7 +304,7 @@ class RunningLaunch final : public Launch {
       SiteCounters site;
       const Kind kind = kind_of_key(tally.key);
       site.site = site_of_key(tally.key);
-      site.op = op_of(kind);
+      site.op = is_matrix_site(site.site) ? Op::matrix_load : op_of(kind);
       site.space = tally.shared ? Space::shared : Space::global;
       site.width_bytes = width_of(kind);
       site.counted = tally.counted;
@@ -307,9 +312,10 @@ class RunningLaunch final : public Launch {
         site.merged_width_bytes = tally.merge->merged_width_bytes();
         site.merged = tally.merge->merged();
       }
-      counters_.divergent_requests += tally.divergent;
+      if (site.op != Op::matrix_load) counters_.divergent_requests += tally.divergent;
       counters_.merged_loads += site.counted.requests - site.expected().requests;
       counters_.memory[static_cast<int>(site.space)][static_cast<int>(site.op)] += site.expected();
+      add_arithmetic_at(site.site, site.counted.threads, counters_.arithmetic);
       counters_.sites.push_back(site);
     }
     std::sort(counters_.sites.begin(), counters_.sites.end(), [](const SiteCounters& a, const SiteCounters& b) {
@@ -350,8 +356,6 @@ class RunningLaunch final : public Launch {
   std::exception_ptr error_;
 };
 
-constexpr std::uint32_t kMaxSharedBytes = 227 << 10;  // of one block, on an H100
-
 }  // namespace
 
 void set_run_options(RunOptions wanted) {
@@ -386,7 +390,7 @@ int launch(const RawLaunch& raw) {
       g.y > 65535 || g.z > 65535) {
     return status::set(status::kInvalidConfiguration);
   }
-  if (raw.dynamic_shared_bytes > kMaxSharedBytes) return status::set(status::kInvalidValue);
+  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block) return status::set(status::kInvalidValue);
   RunningLaunch launch(raw, std::move(shape));
   if (options().observer && !launch.failed()) options().observer(launch);
   launch.finish();

@@ -8,6 +8,8 @@
 #include <bit>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
+#include "sim/simt/runtime/async_copies.hpp"
 #include "sim/simt/runtime/builtins.hpp"
 #include "sim/simt/runtime/memory.hpp"
 
@@ -56,6 +58,7 @@ void lane_main() {
   for (;;) {
     Worker& worker = *running.worker;
     worker.job_->call(worker.job_->arguments);
+    finish_copies();
     Lane& lane = *running.lane;
     Warp& warp = worker.warps_[lane.warp];
     lane.waiting = Waiting::done;
@@ -100,6 +103,8 @@ void Worker::resume(Lane& lane) {
 void Worker::begin_launch(const Job& job) {
   job_ = &job;
   written_words_ = device_memory::written_words();
+  forget_copies();
+  forget_arithmetic();
   tallies_.clear();
   counters_ = {};
   failed_ = false;
@@ -205,6 +210,7 @@ void Worker::run_warp(int index) {
       warp.full &= ~(1u << lane.index);
       warp.ready |= 1u << lane.index;
     }
+    if (warp.ready == 0 && warp.full == 0) close_open_meetings(warp);
     if (warp.ready == 0 && warp.full == 0) return;
     if (force && warp_count_ > 1 && rounds >= 1024) return;  // let the other warps run
   }
@@ -270,11 +276,16 @@ bool Worker::release_barrier() {
   return true;
 }
 
+// Whether lanes stand there already, and not this one.
+static bool waits_for(const Meeting& meeting, std::uint32_t self) {
+  return meeting.kind != CollectiveKind::active && meeting.arrived != meeting.mask && (meeting.arrived & self) == 0;
+}
+
 // The meeting that waits for this lane, or else one that is free.
 Meeting* Worker::find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self) {
   Meeting* free = nullptr;
   for (auto& m : warp.meetings) {
-    if (m->mask == mask && m->arrived != m->mask && (m->arrived & self) == 0) return m.get();
+    if (m->mask == mask && waits_for(*m, self)) return m.get();
     if (m->mask == 0) free = m.get();
   }
   return free != nullptr ? free : warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
@@ -292,7 +303,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
     mask |= self;
   }
   Meeting* meeting = warp.last_meeting;
-  if (meeting == nullptr || meeting->mask != mask || meeting->arrived == mask || (meeting->arrived & self) != 0) {
+  if (meeting == nullptr || meeting->mask != mask || !waits_for(*meeting, self)) {
     meeting = warp.last_meeting = find_meeting(warp, mask, self);
     if (meeting->mask == 0) {
       meeting->mask = mask;
@@ -306,7 +317,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
   meeting->values[lane.index] = value;
   meeting->arrived |= self;
   if (meeting->arrived == mask) {
-    counters_.collectives += 1;
+    counters_.collectives += kind != CollectiveKind::matrix;
     warp.ready |= mask & ~self;
   } else {
     lane.waiting = Waiting::collective;
@@ -324,9 +335,48 @@ void Worker::leave(Meeting& meeting) {
   if (meeting.left == meeting.mask) meeting.mask = 0;
 }
 
-std::uint32_t Worker::live_lanes() const {
-  const Warp& warp = warps_[running.lane->warp];
-  return warp.lanes & ~warp.done;
+std::uint32_t Worker::converged_lanes(std::uint32_t site) {
+  Lane& lane = *running.lane;
+  Warp& warp = warps_[lane.warp];
+  const std::uint32_t self = 1u << lane.index, live = warp.lanes & ~warp.done;
+  Meeting* meeting = nullptr;
+  for (auto& m : warp.meetings) {
+    const bool open = m->kind == CollectiveKind::active && m->mask != 0 && m->arrived != m->mask;
+    if (open && m->site == site && (m->arrived & self) == 0) meeting = m.get();
+  }
+  if (meeting == nullptr) {
+    for (auto& m : warp.meetings) {
+      if (m->mask == 0) meeting = m.get();
+    }
+    if (meeting == nullptr) meeting = warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
+    meeting->mask = live;
+    meeting->arrived = meeting->left = 0;
+    meeting->kind = CollectiveKind::active;
+    meeting->site = site;
+  }
+  meeting->arrived |= self;
+  if (meeting->arrived == meeting->mask) {
+    warp.ready |= meeting->mask & ~self;
+  } else {
+    lane.waiting = Waiting::collective;
+    lane.site = site;
+    lane.meeting = meeting;
+    warp.ready &= ~self;
+    hand_over();
+    lane.waiting = Waiting::no;
+  }
+  const std::uint32_t mask = meeting->mask;
+  leave(*meeting);
+  return mask;
+}
+
+// No lane can go on: those who asked who is here are all there are.
+void Worker::close_open_meetings(Warp& warp) {
+  for (auto& m : warp.meetings) {
+    if (m->kind != CollectiveKind::active || m->mask == 0 || m->arrived == m->mask) continue;
+    m->mask = m->arrived;
+    warp.ready |= m->arrived;
+  }
 }
 
 void Worker::before_global_atomic() {
@@ -445,6 +495,8 @@ void Worker::add_to(LaunchCounters& total, TallyTable& tallies) const {
   total.thread_barriers += counters_.thread_barriers;
   total.collectives += counters_.collectives;
   total.matrix_products += counters_.matrix_products;
+  total.matrix_flops += counters_.matrix_flops;
+  add_arithmetic(total.arithmetic);
   for (const auto& [id, tally] : tallies_.all()) tallies.add(id, tally);
 }
 

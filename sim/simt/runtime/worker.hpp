@@ -46,7 +46,7 @@ inline constexpr std::size_t kStackStride = kStackBytes + 4096;
 
 enum class Waiting : std::uint8_t { no, log_full, barrier, collective, done };
 
-enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix };
+enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix, active };
 
 /// A warp collective under way: the lanes of `mask` meet, leave a value each, and read the others'.
 struct Meeting {
@@ -115,9 +115,14 @@ class Worker {
   int barrier(BarrierKind kind, int predicate, std::uint32_t site);
   Meeting& meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site);
   void leave(Meeting& meeting);
-  std::uint32_t live_lanes() const;
+  /// The lanes of the warp that come here together: those that have come when no other can go on.
+  std::uint32_t converged_lanes(std::uint32_t site);
   void wait_for_log();  // the running lane's log is full
   void before_global_atomic();
+  void count_matrix_product(std::uint64_t flops) {
+    ++counters_.matrix_products;
+    counters_.matrix_flops += flops;
+  }
   void* shared_slot(std::uint32_t offset, std::uint32_t bytes);
   void* dynamic_shared() const;
   void print(const char* text, std::size_t length) { printed_.append(text, length); }
@@ -136,6 +141,7 @@ class Worker {
   void hand_over();
   static Meeting* find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self);
   void run_warp(int warp);
+  static void close_open_meetings(Warp& warp);
   bool release_barrier();
   [[noreturn]] void report_deadlock();
   void record(Finding finding);

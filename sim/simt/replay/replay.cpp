@@ -11,13 +11,17 @@
 namespace flashlab::simt {
 namespace {
 
-enum class WarpState : std::uint8_t { ready, at_barrier, ended };
+using Time = std::uint64_t;  // ticks: half cycles of an SM
+
+enum class WarpState : std::uint8_t { running, at_barrier, ended };
 
 struct Warp {
   const LineRequest* next = nullptr;
   const LineRequest* end = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
+  std::uint8_t in_flight = 0;  ///< loads since it last waited
+  Time data_at = 0;            ///< when the last of them returns
 };
 
 /// A place for a block on an SM.
@@ -25,17 +29,40 @@ struct Slot {
   BlockTrace trace;
   int live = 0;     ///< warps that have not ended
   int waiting = 0;  ///< of those, at the barrier
+  Time last = 0;    ///< when the last of those came to the barrier, or the last warp ended
+};
+
+/// Lines that are on their way, by the time of their arrival. Direct-mapped: a collision forgets one.
+template <int kBits>
+class Arrivals {
+ public:
+  Time of(std::uint64_t line) const {
+    const Entry& entry = entries_[place(line)];
+    return entry.line == line ? entry.time : 0;
+  }
+  void put(std::uint64_t line, Time time) { entries_[place(line)] = {line, time}; }
+
+ private:
+  struct Entry {
+    std::uint64_t line = ~std::uint64_t{0};
+    Time time = 0;
+  };
+  static std::size_t place(std::uint64_t line) { return line * 0x9E3779B97F4A7C15u >> (64 - kBits); }
+  std::vector<Entry> entries_{std::size_t{1} << kBits};
 };
 
 struct Sm {
   SectoredCache l1;
   std::size_t side = 0;  ///< its partition of the L2
   std::vector<Slot> slots;
-  std::vector<Warp> warps;  ///< of all slots, in order of slot
+  std::vector<Warp> warps;  ///< of all slots, in order of slot; at most 64
+  std::vector<Time> wake;   ///< when each has its data
+  std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
+  Time next_wake = 0;
   int live_blocks = 0;
-  int live_warps = 0;
-  std::size_t next_warp = 0;
-  std::uint64_t clock = 0;
+  unsigned turn = 0;
+  Time clock = 0;
+  Arrivals<8> arrivals;
 };
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
@@ -58,9 +85,10 @@ class LaunchRun {
     const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
     sms_.reserve(sms);
     for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}});
+      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}, {}, 0, 0, 0, 0, 0, 0, {}});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
+      sms_.back().wake.resize(sms_.back().warps.size());
     }
     line_limit_ = std::min(replay.l2_.line_limit(), sms_.empty() ? ~std::uint64_t{0} : sms_[0].l1.line_limit());
     warps_per_block_ = static_cast<std::size_t>(occupancy.warps_per_block);
@@ -68,7 +96,7 @@ class LaunchRun {
 
   ReplayCounters run() {
     for (std::size_t slot = 0; !sms_.empty() && slot < sms_[0].slots.size(); ++slot) {
-      for (Sm& sm : sms_) place_next_block(sm, slot);
+      for (Sm& sm : sms_) place_next_block(sm, slot, 0);
     }
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
@@ -83,7 +111,7 @@ class LaunchRun {
   }
 
  private:
-  void place_next_block(Sm& sm, std::size_t slot_index) {
+  void place_next_block(Sm& sm, std::size_t slot_index, Time start) {
     while (next_block_ < block_count_) {
       Slot& slot = sm.slots[slot_index];
       slot.trace = source_.run(next_block_++);
@@ -94,14 +122,15 @@ class LaunchRun {
       }
       slot.live = 0;
       slot.waiting = 0;
+      slot.last = 0;
       for (std::size_t i = 0; i < warps; ++i) {
         const std::vector<LineRequest>& stream = slot.trace.warps[i];
         if (stream.empty()) continue;
-        sm.warps[slot_index * warps_per_block_ + i] = {stream.data(), stream.data() + stream.size(),
-                                                       static_cast<std::uint32_t>(slot_index),
-                                                       WarpState::ready};
+        const std::size_t warp = slot_index * warps_per_block_ + i;
+        sm.warps[warp] = {stream.data(), stream.data() + stream.size(), static_cast<std::uint32_t>(slot_index),
+                          WarpState::running};
+        sleep(sm, warp, start);
         ++slot.live;
-        ++sm.live_warps;
       }
       if (slot.live > 0) {
         ++sm.live_blocks;
@@ -111,24 +140,45 @@ class LaunchRun {
     }
   }
 
-  void visit(Sm& sm) {
-    const std::size_t warps = sm.warps.size();
-    for (std::size_t i = sm.next_warp; sm.live_blocks > 0 && sm.clock < clock_;) {
-      if (draw(static_cast<std::size_t>(options_.lot_every)) == 0) i = draw(warps);
-      for (std::size_t seen = 0; seen < 8; ++seen) {
-        Warp& warp = sm.warps[i];
-        i = i + 1 == warps ? 0 : i + 1;
-        if (i + 1 < warps) prefetch_stream(sm.warps[i + 1]);
-        if (warp.state == WarpState::ready) serve_instruction(sm, warp);
+  void sleep(Sm& sm, std::size_t warp, Time until) {
+    sm.wake[warp] = until;
+    sm.next_wake = sm.asleep == 0 ? until : std::min(sm.next_wake, until);
+    sm.asleep |= std::uint64_t{1} << warp;
+  }
+
+  void wake(Sm& sm) {
+    Time next = ~Time{0};
+    for (std::uint64_t left = sm.asleep; left != 0; left &= left - 1) {
+      const auto warp = static_cast<unsigned>(std::countr_zero(left));
+      if (sm.wake[warp] <= sm.clock) {
+        sm.asleep ^= left & -left;
+        sm.ready |= left & -left;
+        prefetch_stream(sm.warps[warp]);
+      } else {
+        next = std::min(next, sm.wake[warp]);
       }
-      sm.next_warp = i;
+    }
+    sm.next_wake = next;
+  }
+
+  void visit(Sm& sm) {
+    while (sm.live_blocks > 0 && sm.clock < clock_) {
+      if (sm.asleep != 0 && sm.next_wake <= sm.clock) wake(sm);
+      if (sm.ready == 0) {
+        sm.clock = std::min(sm.next_wake, clock_);
+        continue;
+      }
+      const std::uint64_t after = sm.ready & ~std::uint64_t{0} << sm.turn;
+      const auto warp = static_cast<unsigned>(std::countr_zero(after != 0 ? after : sm.ready));
+      sm.turn = (warp + 1) % 64;
+      serve_instruction(sm, warp);
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
   }
 
-  std::size_t draw(std::size_t below) {
+  Time draw(Time below) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<std::size_t>((random_ >> 32) * below >> 32);
+    return (random_ >> 32) * below >> 32;
   }
 
   // A warp's stream and the sets of its lines are misses of the host's caches nearly every time: they are asked for
@@ -144,53 +194,76 @@ class LaunchRun {
     }
   }
 
-  void serve_instruction(Sm& sm, Warp& warp) {
+  void serve_instruction(Sm& sm, std::size_t index) {
+    Warp& warp = sm.warps[index];
+    const std::uint64_t bit = std::uint64_t{1} << index;
     if (warp.next->op == LineOp::barrier) {
       ++warp.next;
       warp.state = WarpState::at_barrier;
-      ++sm.slots[warp.slot].waiting;
+      sm.ready ^= bit;
+      Slot& slot = sm.slots[warp.slot];
+      ++slot.waiting;
+      slot.last = std::max({slot.last, sm.clock, warp.data_at});
       release_if_all_wait(sm, warp.slot);
-    } else {
-      const LineRequest* request = warp.next;
-      if (request->lines_left > 1) prefetch_sets(sm, request, warp.end);
-      do serve(sm, *request);
-      while (request++->lines_left > 0 && request != warp.end);
-      sm.clock += std::max({static_cast<std::uint64_t>(request - warp.next), options_.instruction_ticks,
-                            options_.latency_ticks / static_cast<std::uint64_t>(sm.live_warps)});
-      warp.next = request;
+      return;
     }
-    if (warp.next == warp.end && warp.state == WarpState::ready) end_warp(sm, warp);
+    const LineRequest* request = warp.next;
+    if (request->lines_left > 1) prefetch_sets(sm, request, warp.end);
+    const bool load = request->op != LineOp::store;
+    do {
+      warp.data_at = std::max(warp.data_at, serve(sm, *request));
+    } while (request++->lines_left > 0 && request != warp.end);
+    sm.clock += std::max(static_cast<Time>(request - warp.next) * 2, options_.instruction_ticks);
+    warp.next = request;
+    if (request == warp.end) {
+      sm.ready ^= bit;
+      end_warp(sm, index);
+    } else if (load && ++warp.in_flight == options_.loads_in_flight) {
+      warp.in_flight = 0;
+      sm.ready ^= bit;
+      sleep(sm, index, warp.data_at);
+    }
   }
 
   void release_if_all_wait(Sm& sm, std::uint32_t slot_index) {
     Slot& slot = sm.slots[slot_index];
     if (slot.live == 0 || slot.waiting < slot.live) return;
     slot.waiting = 0;
+    const Time now = slot.last;
+    slot.last = 0;
     for (std::size_t i = 0; i < warps_per_block_; ++i) {
-      Warp& warp = sm.warps[slot_index * warps_per_block_ + i];
+      const std::size_t index = slot_index * warps_per_block_ + i;
+      Warp& warp = sm.warps[index];
       if (warp.state != WarpState::at_barrier) continue;
-      warp.state = WarpState::ready;
-      if (warp.next == warp.end) end_warp(sm, warp);
+      warp.state = WarpState::running;
+      warp.in_flight = 0;
+      warp.data_at = now;
+      if (warp.next == warp.end) {
+        end_warp(sm, index);
+      } else {
+        sleep(sm, index, now + draw(options_.drift_ticks + 1));
+      }
     }
   }
 
-  void end_warp(Sm& sm, Warp& warp) {
+  void end_warp(Sm& sm, std::size_t index) {
+    Warp& warp = sm.warps[index];
     const std::uint32_t slot_index = warp.slot;
     Slot& slot = sm.slots[slot_index];
     warp.state = WarpState::ended;
-    --sm.live_warps;
-    const std::size_t place = static_cast<std::size_t>(&warp - sm.warps.data()) - slot_index * warps_per_block_;
-    std::vector<LineRequest>().swap(slot.trace.warps[place]);
+    slot.last = std::max({slot.last, sm.clock, warp.data_at});
+    std::vector<LineRequest>().swap(slot.trace.warps[index - slot_index * warps_per_block_]);
     if (--slot.live > 0) {
       release_if_all_wait(sm, slot_index);  // the others may wait for this one only
       return;
     }
     --sm.live_blocks;
     ++ended_blocks_;
-    place_next_block(sm, slot_index);
+    place_next_block(sm, slot_index, slot.last + options_.block_start_ticks);
   }
 
-  void serve(Sm& sm, const LineRequest& request) {
+  /// Returns when the data is there.
+  Time serve(Sm& sm, const LineRequest& request) {
     const std::uint64_t line = replay_.pages_.rename(request.line);
     if (line >= line_limit_) {
       throw EnvironmentError(
@@ -201,19 +274,27 @@ class LaunchRun {
     const std::uint64_t count = popcount(sectors);
     const std::uint64_t last = request.lines_left == 0;
     SectorMask from_l2 = 0, from_hbm = 0;
+    Time ready = sm.clock;
     switch (request.op) {
       case LineOp::load:
         counters_.load_requests += last;
         counters_.load_sectors += count;
         from_l2 = sm.l1.read(line, sectors);
         counters_.load_l1_hit_sectors += count - popcount(from_l2);
-        if (from_l2 != 0) from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
+        if (from_l2 != 0) {
+          from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
+          ready = fetched(sm, line, from_hbm);
+          sm.arrivals.put(line, ready);
+        } else {
+          ready = std::max(sm.clock + options_.l1_ticks, sm.arrivals.of(line));
+        }
         break;
       case LineOp::load_no_l1:
         counters_.no_l1_load_requests += last;
         counters_.no_l1_load_sectors += count;
         from_l2 = sectors;
         from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
+        ready = fetched(sm, line, from_hbm);
         break;
       case LineOp::store: {
         counters_.store_requests += last;
@@ -231,11 +312,24 @@ class LaunchRun {
         from_hbm = replay_.l2_.read(sm.side, line, sectors).hbm;
         counters_.hbm_read_bytes += popcount(from_hbm) * kSectorBytes;
         replay_.l2_.write(line, sectors, sectors);
+        ready = fetched(sm, line, from_hbm);
         break;
       case LineOp::barrier:
         break;
     }
     if (options_.per_site) count_site(request, count, last, from_l2, from_hbm);
+    return ready;
+  }
+
+  /// When a line that SM asks L2 for is there: at once after L2's latency, or when HBM has brought it.
+  Time fetched(const Sm& sm, std::uint64_t line, SectorMask from_hbm) {
+    const Time from_l2 = sm.clock + options_.l2_ticks + draw(options_.jitter_ticks + 1);
+    if (from_hbm != 0) {
+      const Time arrival = sm.clock + options_.hbm_ticks + draw(options_.hbm_jitter_ticks + 1);
+      hbm_arrivals_.put(line, arrival);
+      return arrival;
+    }
+    return std::max(from_l2, hbm_arrivals_.of(line));
   }
 
   /// What is left of a read when the sectors that other SMs of the side have just asked for are taken out.
@@ -292,7 +386,8 @@ class LaunchRun {
     int reads = 0;
   };
   std::array<std::array<Recent, std::size_t{1} << kRecentBits>, 2> recent_;
-  std::uint64_t clock_ = 0;
+  Arrivals<14> hbm_arrivals_;
+  Time clock_ = 0;
   std::uint64_t random_ = 0x853C49E6748FEA9Bu;
   std::vector<Sm> sms_;
   ReplayCounters counters_;

@@ -53,15 +53,20 @@ struct ReplayCounters {
 
 struct ReplayOptions {
   bool per_site = false;
-  /// Time is counted in lines: an SM serves one a tick. An instruction takes as many ticks as it touches lines, and at
-  /// least `instruction_ticks`; a warp alone waits `latency_ticks` for its next turn.
-  std::uint64_t instruction_ticks = 2;
-  std::uint64_t latency_ticks = 16;
+  /// Time is counted in ticks, half cycles of an SM. It serves a line in two ticks, and an instruction in no less than:
+  std::uint64_t instruction_ticks = 3;
+  /// A warp waits when it has so many loads under way, until all have returned; at a barrier it waits for them too.
+  int loads_in_flight = 8;
+  /// A load returns after …
+  std::uint64_t l1_ticks = 66;
+  std::uint64_t l2_ticks = 480;
+  std::uint64_t jitter_ticks = 120;
+  std::uint64_t hbm_ticks = 1300;
+  std::uint64_t hbm_jitter_ticks = 200;
+  std::uint64_t drift_ticks = 0;
+  std::uint64_t block_start_ticks = 900;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
   std::uint64_t visit_ticks = 64;
-  /// Warps have their turns in order, but one in `lot_every` times the next is drawn by lot: blocks drift apart, as they
-  /// do on the card.
-  int lot_every = 2;
   /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.
   std::uint64_t merge_ticks = 160;
   /// Called now and then with the number of blocks that have ended, of how many.

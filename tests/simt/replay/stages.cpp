@@ -58,10 +58,15 @@ int main(int argc, char** argv) {
         value = static_cast<std::uint64_t>(setting(name, static_cast<long>(value)));
       };
       ticks("VISIT", options.visit_ticks);
-#ifdef OLD
       ticks("INSTR", options.instruction_ticks);
-      ticks("LATENCY", options.latency_ticks);
-#endif
+      ticks("L1", options.l1_ticks);
+      ticks("L2", options.l2_ticks);
+      ticks("L2J", options.jitter_ticks);
+      ticks("HBM", options.hbm_ticks);
+      ticks("HBMJ", options.hbm_jitter_ticks);
+      ticks("DRIFT", options.drift_ticks);
+      ticks("START", options.block_start_ticks);
+      options.loads_in_flight = static_cast<int>(setting("K", options.loads_in_flight));
       ticks("MERGE", options.merge_ticks);
       Replay replay(profile);
       if (setting("CLEAN", 0)) replay.flush_caches();

@@ -13,6 +13,7 @@ enum class LineOp : std::uint8_t {
   load_no_l1,  ///< cp.async.cg, ld.global.cg, TMA: L1 is passed by
   store,       ///< write-through
   atomic,      ///< performed at L2
+  shared,      ///< no line: `line` is a number of accesses of shared memory that the warp makes here
   barrier,     ///< __syncthreads: no line; the warp waits until every warp of its block is here
 };
 

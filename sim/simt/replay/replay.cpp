@@ -11,7 +11,7 @@
 namespace flashlab::simt {
 namespace {
 
-using Time = std::uint64_t;  // ticks: half cycles of an SM
+using Time = std::uint64_t;  // ticks: quarter cycles of an SM
 
 enum class WarpState : std::uint8_t { running, at_barrier, ended };
 
@@ -20,7 +20,8 @@ struct Warp {
   const LineRequest* end = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
-  std::uint8_t in_flight = 0;  ///< loads since it last waited
+  std::uint8_t in_flight = 0;    ///< loads since it last waited
+  std::uint32_t shared_done = 0;  ///< of the shared accesses that are its next request
   Time data_at = 0;            ///< when the last of them returns
 };
 
@@ -62,6 +63,7 @@ struct Sm {
   int live_blocks = 0;
   unsigned turn = 0;
   Time clock = 0;
+  Time last = 0;  ///< when its last block ended
   Arrivals<8> arrivals;
 };
 
@@ -85,7 +87,7 @@ class LaunchRun {
     const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
     sms_.reserve(sms);
     for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}, {}, 0, 0, 0, 0, 0, 0, {}});
+      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}, {}, 0, 0, 0, 0, 0, 0, 0, {}});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
       sms_.back().wake.resize(sms_.back().warps.size());
@@ -107,6 +109,7 @@ class LaunchRun {
         options_.progress(ended_blocks_, block_count_);
       }
     }
+    for (const Sm& sm : sms_) counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last / 4);
     return std::move(counters_);
   }
 
@@ -207,13 +210,17 @@ class LaunchRun {
       release_if_all_wait(sm, warp.slot);
       return;
     }
+    if (warp.next->op == LineOp::shared) {
+      serve_shared(sm, index);
+      return;
+    }
     const LineRequest* request = warp.next;
     if (request->lines_left > 1) prefetch_sets(sm, request, warp.end);
     const bool load = request->op != LineOp::store;
     do {
       warp.data_at = std::max(warp.data_at, serve(sm, *request));
     } while (request++->lines_left > 0 && request != warp.end);
-    sm.clock += std::max(static_cast<Time>(request - warp.next) * 2, options_.instruction_ticks);
+    sm.clock += std::max(static_cast<Time>(request - warp.next) * 4, options_.instruction_ticks);
     warp.next = request;
     if (request == warp.end) {
       sm.ready ^= bit;
@@ -222,6 +229,33 @@ class LaunchRun {
       warp.in_flight = 0;
       sm.ready ^= bit;
       sleep(sm, index, warp.data_at);
+    }
+  }
+
+  /// Some of a warp's shared accesses: they keep the SM busy for a while, and the warp for longer.
+  void serve_shared(Sm& sm, std::size_t index) {
+    Warp& warp = sm.warps[index];
+    if (warp.data_at > sm.clock) {  // what it loaded goes to shared memory first
+      warp.in_flight = 0;
+      sm.ready ^= std::uint64_t{1} << index;
+      sleep(sm, index, warp.data_at);
+      return;
+    }
+    const auto all = static_cast<std::uint32_t>(warp.next->line);
+    const std::uint32_t now = std::min(all - warp.shared_done, options_.shared_at_once);
+    sm.ready ^= std::uint64_t{1} << index;
+    const Time until = sm.clock + now * options_.shared_warp_ticks;
+    sm.clock += now * options_.shared_ticks;
+    warp.shared_done += now;
+    if (warp.shared_done == all) {
+      warp.shared_done = 0;
+      ++warp.next;
+    }
+    warp.data_at = until;
+    if (warp.next == warp.end) {
+      end_warp(sm, index);
+    } else {
+      sleep(sm, index, until);
     }
   }
 
@@ -258,6 +292,7 @@ class LaunchRun {
       return;
     }
     --sm.live_blocks;
+    sm.last = slot.last;
     ++ended_blocks_;
     place_next_block(sm, slot_index, slot.last + options_.block_start_ticks);
   }
@@ -314,6 +349,7 @@ class LaunchRun {
         replay_.l2_.write(line, sectors, sectors);
         ready = fetched(sm, line, from_hbm);
         break;
+      case LineOp::shared:
       case LineOp::barrier:
         break;
     }

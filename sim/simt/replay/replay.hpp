@@ -45,6 +45,7 @@ struct ReplayCounters {
   std::uint64_t hbm_write_bytes = 0;      ///< what left L2 while the kernel ran
   std::uint64_t l2_dirty_bytes = 0;       ///< what stayed in L2, to be written later
   std::uint64_t resident_blocks = 0;      ///< the most at a time
+  std::uint64_t cycles = 0;               ///< of the replay's clock: what orders the requests, no forecast of time
   std::vector<ReplaySiteCounters> sites;  ///< by LineRequest::site; empty unless asked for
 
   /// (Nsight Compute's metric name, value), in a fixed order. Rates are in percent, 0 where nothing was asked.
@@ -53,22 +54,26 @@ struct ReplayCounters {
 
 struct ReplayOptions {
   bool per_site = false;
-  /// Time is counted in ticks, half cycles of an SM. It serves a line in two ticks, and an instruction in no less than:
-  std::uint64_t instruction_ticks = 3;
+  /// Time is counted in ticks, quarter cycles of an SM. It serves a line in four ticks, and an instruction in no less than:
+  std::uint64_t instruction_ticks = 6;
+  /// An access of shared memory keeps the SM busy for, and its warp (with what the warp does between two of them) for:
+  std::uint64_t shared_ticks = 5;
+  std::uint64_t shared_warp_ticks = 50;
+  std::uint32_t shared_at_once = 32;
   /// A warp waits when it has so many loads under way, until all have returned; at a barrier it waits for them too.
   int loads_in_flight = 8;
   /// A load returns after …
-  std::uint64_t l1_ticks = 66;
-  std::uint64_t l2_ticks = 480;
-  std::uint64_t jitter_ticks = 120;
-  std::uint64_t hbm_ticks = 1300;
-  std::uint64_t hbm_jitter_ticks = 200;
+  std::uint64_t l1_ticks = 132;
+  std::uint64_t l2_ticks = 960;
+  std::uint64_t jitter_ticks = 240;
+  std::uint64_t hbm_ticks = 2600;
+  std::uint64_t hbm_jitter_ticks = 400;
   std::uint64_t drift_ticks = 0;
-  std::uint64_t block_start_ticks = 900;
+  std::uint64_t block_start_ticks = 1800;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
-  std::uint64_t visit_ticks = 64;
+  std::uint64_t visit_ticks = 128;
   /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.
-  std::uint64_t merge_ticks = 160;
+  std::uint64_t merge_ticks = 320;
   /// Called now and then with the number of blocks that have ended, of how many.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };

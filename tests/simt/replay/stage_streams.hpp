@@ -108,6 +108,8 @@ inline Stream naive_output_stream(StageShape s) {
   });
 }
 
+inline std::uint64_t tile_rows(StageShape s) { return s.dim > 96 ? 16 : 32; }
+
 /// What the kernels with tiles share: blocks of 4 warps, each with every fourth row. Arrays: 0 Q, 1 K, 5 V, 4 O,
 /// 6 and 7 row statistics.
 struct TileWarp {
@@ -126,6 +128,10 @@ struct TileWarp {
       for (std::uint64_t c = 0; c < s.dim; c += 32) out.store(4, row * s.dim + c, 32);
     });
   }
+  /// Accesses of shared memory: S = Q Kᵀ and O += P V of one tile, `rows` rows a warp.
+  std::uint64_t qk(std::uint64_t rows) const { return s.dim * (1 + rows); }
+  std::uint64_t pv(std::uint64_t rows) const { return 32 * (s.dim / 32 + rows); }
+  std::uint64_t store(std::uint64_t tile_rows) const { return tile_rows / 4 * (s.dim / 32); }
   template <class Body>
   void each_row(std::uint64_t first, std::uint64_t rows, const Body& body) {
     for (std::uint64_t r = warp; r < rows && first + r < s.seq; r += 4) body(head_row + first + r);
@@ -146,16 +152,17 @@ Stream row_tile_stream(StageShape s, std::uint64_t rows, Body body) {
   });
 }
 
-inline std::uint64_t tile_rows(StageShape s) { return s.dim > 96 ? 16 : 32; }
-
 inline Stream fused_stream(StageShape s) {
   return row_tile_stream(s, 8, [](TileWarp& w, WarpStream& out, std::uint64_t keys) {
     for (const int array : {1, 5}) {
       for (std::uint64_t key0 = 0; key0 < keys; key0 += 32) {
         w.load_tile(array, key0, 32);
+        out.shared(w.store(32));
         out.barrier();
+        out.shared(array == 1 ? w.qk(2) + 2 : w.pv(2));
         out.barrier();
       }
+      if (array == 1) out.shared(2 * ceil_div(keys, 32) * 4);
     }
   });
 }
@@ -167,7 +174,10 @@ inline Stream tiled_stream(StageShape s) {
         out.barrier();
         w.load_tile(1, key0, 32);
         if (pass == 2) w.load_tile(5, key0, 32);
+        out.shared(w.store(32) * static_cast<std::uint64_t>(pass));
         out.barrier();
+        const std::uint64_t rows = tile_rows(w.s) / 4;
+        out.shared(pass == 1 ? w.qk(rows) : w.qk(rows) + rows + w.pv(rows));
       }
     }
   });
@@ -184,7 +194,9 @@ inline Stream online_q_stream(StageShape s) {
       out.barrier();
       w.load_tile(1, key0, 32);
       w.load_tile(5, key0, 32);
+      out.shared(2 * w.store(32));
       out.barrier();
+      out.shared(w.qk(rows / 4) + rows / 4 + w.pv(rows / 4));
     }
     w.each_row(row0, rows, [&](std::uint64_t row) {
       for (std::uint64_t c = 0; c < s.dim; c += 32) w.out.store(4, row * s.dim + c, 32);
@@ -205,7 +217,9 @@ inline Stream online_kv_stream(StageShape s) {
       for (std::uint64_t row0 = s.causal ? key0 / rows * rows : 0; row0 < s.seq; row0 += rows) {
         out.barrier();
         w.load_tile(0, row0, rows);
+        out.shared(w.store(rows));
         out.barrier();
+        out.shared(w.qk(rows / 4));
         if (key0 > 0) {
           w.each_row(row0, rows, [&](std::uint64_t row) {
             w.out.load(6, row, 1);
@@ -213,6 +227,7 @@ inline Stream online_kv_stream(StageShape s) {
             for (std::uint64_t c = 0; c < s.dim; c += 32) w.out.load(4, row * s.dim + c, 32);
           });
         }
+        out.shared(rows / 4 + w.pv(rows / 4));
         w.each_row(row0, rows, [&](std::uint64_t row) {
           for (std::uint64_t c = 0; c < s.dim; c += 32) w.out.store(4, row * s.dim + c, 32);
           w.out.store(6, row, 1);

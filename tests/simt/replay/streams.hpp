@@ -19,6 +19,7 @@ class WarpStream {
   /// `lines` whole lines from `line` on: what 32 lanes × 16 bytes (4 lines) or 32 × 4 bytes (1 line) touch.
   void load(std::uint64_t line, int lines = 1) { put(LineOp::load, line, lines); }
   void store(std::uint64_t line, int lines = 1) { put(LineOp::store, line, lines); }
+  void shared(std::uint64_t accesses) { requests.push_back({accesses, 0, LineOp::shared, 0, 0, 0}); }
   void barrier() { requests.push_back({0, 0, LineOp::barrier, 0, 0, 0}); }
   /// One line of an instruction, `left` more to follow.
   void touch(LineOp op, std::uint64_t line, SectorMask sectors, SectorMask whole = 0, int left = 0,

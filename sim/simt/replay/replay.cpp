@@ -317,8 +317,7 @@ class LaunchRun {
         from_l2 = sm.l1.read(line, sectors);
         counters_.load_l1_hit_sectors += count - popcount(from_l2);
         if (from_l2 != 0) {
-          from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
-          ready = fetched(sm, line, from_hbm);
+          ready = fetch(sm, line, from_l2, from_hbm);
           sm.arrivals.put(line, ready);
         } else {
           ready = std::max(sm.clock + options_.l1_ticks, sm.arrivals.of(line));
@@ -328,8 +327,7 @@ class LaunchRun {
         counters_.no_l1_load_requests += last;
         counters_.no_l1_load_sectors += count;
         from_l2 = sectors;
-        from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
-        ready = fetched(sm, line, from_hbm);
+        ready = fetch(sm, line, from_l2, from_hbm);
         break;
       case LineOp::store: {
         counters_.store_requests += last;
@@ -368,22 +366,24 @@ class LaunchRun {
     return std::max(from_l2, hbm_arrivals_.of(line));
   }
 
-  /// What is left of a read when the sectors that other SMs of the side have just asked for are taken out.
-  SectorMask merged(const Sm& sm, std::uint64_t line, SectorMask sectors) {
+  /// Reads what L1 lacks, unless other SMs of the side have just asked for it: then it comes with theirs.
+  Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors, SectorMask& from_hbm) {
     Recent& recent = recent_[sm.side][line * 0x9E3779B97F4A7C15u >> (64 - kRecentBits)];
-    const std::uint64_t apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
+    const Time apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
     if (recent.line != line || recent.sm == &sm || apart > options_.merge_ticks ||
         recent.reads == kMergedReads) {
-      recent = {line, sm.clock, &sm, 0, 0};
+      recent = {line, sm.clock, 0, &sm, 0, 0};
     }
-    const SectorMask left = sectors & ~recent.sectors;
-    recent.sectors |= sectors;
     ++recent.reads;
-    return left;
+    if (const SectorMask left = sectors & ~recent.sectors) {
+      recent.sectors |= left;
+      from_hbm = read_l2(sm.side, line, left);
+      recent.ready = fetched(sm, line, from_hbm);
+    }
+    return recent.ready;
   }
 
   SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
-    if (sectors == 0) return 0;
     const PartitionedL2::Missed missed = replay_.l2_.read(side, line, sectors);
     counters_.l2_read_sectors += popcount(sectors);
     counters_.l2_read_hit_sectors += popcount(sectors) - popcount(missed.l2);
@@ -416,7 +416,8 @@ class LaunchRun {
   static constexpr int kMergedReads = 4;
   struct Recent {
     std::uint64_t line = ~std::uint64_t{0};
-    std::uint64_t clock = 0;
+    Time clock = 0;
+    Time ready = 0;
     const Sm* sm = nullptr;  ///< that asked first
     SectorMask sectors = 0;
     int reads = 0;

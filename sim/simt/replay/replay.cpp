@@ -173,7 +173,7 @@ class LaunchRun {
       }
       const std::uint64_t after = sm.ready & ~std::uint64_t{0} << sm.turn;
       const auto warp = static_cast<unsigned>(std::countr_zero(after != 0 ? after : sm.ready));
-      sm.turn = (warp + 1) % 64;
+      sm.turn = options_.lot_every != 0 && draw(options_.lot_every) == 0 ? static_cast<unsigned>(draw(64)) : (warp + 1) % 64;
       serve_instruction(sm, warp);
     }
     if (sm.live_blocks == 0) sm.clock = clock_;

@@ -68,6 +68,7 @@ struct ReplayOptions {
   std::uint64_t jitter_ticks = 240;
   std::uint64_t hbm_ticks = 2600;
   std::uint64_t hbm_jitter_ticks = 400;
+  std::uint64_t lot_every = 1;
   std::uint64_t drift_ticks = 0;
   std::uint64_t block_start_ticks = 1800;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.

@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
       ticks("L2J", options.jitter_ticks);
       ticks("HBM", options.hbm_ticks);
       ticks("HBMJ", options.hbm_jitter_ticks);
+      ticks("LOT", options.lot_every);
       ticks("DRIFT", options.drift_ticks);
       ticks("SHARED", options.shared_ticks);
       ticks("SHAREDW", options.shared_warp_ticks);

@@ -98,7 +98,7 @@ class LaunchRun {
 
   ReplayCounters run() {
     for (std::size_t slot = 0; !sms_.empty() && slot < sms_[0].slots.size(); ++slot) {
-      for (Sm& sm : sms_) place_next_block(sm, slot, 0);
+      for (Sm& sm : sms_) place_next_block(sm, slot, draw(options_.start_jitter_ticks + 1));
     }
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
@@ -294,7 +294,7 @@ class LaunchRun {
     --sm.live_blocks;
     sm.last = slot.last;
     ++ended_blocks_;
-    place_next_block(sm, slot_index, slot.last + options_.block_start_ticks);
+    place_next_block(sm, slot_index, slot.last + options_.block_start_ticks + draw(options_.start_jitter_ticks + 1));
   }
 
   /// Returns when the data is there.

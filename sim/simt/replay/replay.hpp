@@ -70,7 +70,8 @@ struct ReplayOptions {
   std::uint64_t hbm_jitter_ticks = 400;
   std::uint64_t lot_every = 1;
   std::uint64_t drift_ticks = 0;
-  std::uint64_t block_start_ticks = 1800;
+  std::uint64_t block_start_ticks = 1576;
+  std::uint64_t start_jitter_ticks = 448;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
   std::uint64_t visit_ticks = 128;
   /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.

@@ -55,6 +55,7 @@ class Arrivals {
 struct Sm {
   SectoredCache l1;
   std::size_t side = 0;  ///< its partition of the L2
+  std::uint64_t tpc = 0;
   std::vector<Slot> slots;
   std::vector<Warp> warps;  ///< of all slots, in order of slot; at most 64
   std::vector<Time> wake;   ///< when each has its data
@@ -87,7 +88,7 @@ class LaunchRun {
     const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
     sms_.reserve(sms);
     for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}, {}, 0, 0, 0, 0, 0, 0, 0, {}});
+      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), i / 2, {}, {}, {}, 0, 0, 0, 0, 0, 0, 0, {}});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
       sms_.back().wake.resize(sms_.back().warps.size());
@@ -345,7 +346,7 @@ class LaunchRun {
         from_hbm = replay_.l2_.read(sm.side, line, sectors).hbm;
         counters_.hbm_read_bytes += popcount(from_hbm) * kSectorBytes;
         replay_.l2_.write(line, sectors, sectors);
-        ready = fetched(sm, line, from_hbm);
+        ready = sm.clock + options_.hbm_ticks;
         break;
       case LineOp::shared:
       case LineOp::barrier:
@@ -355,32 +356,26 @@ class LaunchRun {
     return ready;
   }
 
-  /// When a line that SM asks L2 for is there: at once after L2's latency, or when HBM has brought it.
-  Time fetched(const Sm& sm, std::uint64_t line, SectorMask from_hbm) {
-    const Time from_l2 = sm.clock + options_.l2_ticks + draw(options_.jitter_ticks + 1);
-    if (from_hbm != 0) {
-      const Time arrival = sm.clock + options_.hbm_ticks + draw(options_.hbm_jitter_ticks + 1);
-      hbm_arrivals_.put(line, arrival);
-      return arrival;
-    }
-    return std::max(from_l2, hbm_arrivals_.of(line));
-  }
-
   /// Reads what L1 lacks, unless other SMs of the side have just asked for it: then it comes with theirs.
   Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors, SectorMask& from_hbm) {
     Recent& recent = recent_[sm.side][line * 0x9E3779B97F4A7C15u >> (64 - kRecentBits)];
     const Time apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
     if (recent.line != line || recent.sm == &sm || apart > options_.merge_ticks ||
         recent.reads == kMergedReads) {
-      recent = {line, sm.clock, 0, &sm, 0, 0};
+      recent = {line, sm.clock, &sm, 0, 0};
     }
     ++recent.reads;
     if (const SectorMask left = sectors & ~recent.sectors) {
       recent.sectors |= left;
       from_hbm = read_l2(sm.side, line, left);
-      recent.ready = fetched(sm, line, from_hbm);
+      if (from_hbm != 0) {
+        hbm_arrivals_.put(line, sm.clock + options_.hbm_ticks - options_.l2_ticks + draw(options_.hbm_jitter_ticks + 1));
+      }
     }
-    return recent.ready;
+    const Time left_l2 = std::max(options_.pull != 0 ? recent.clock : sm.clock, hbm_arrivals_.of(line));
+    const std::uint64_t mixed = (line ^ sm.tpc << 40) * 0x9E3779B97F4A7C15u;
+    const Time jitter = options_.pull == 2 ? draw(options_.jitter_ticks) : (mixed >> 32) * options_.jitter_ticks >> 32;
+    return left_l2 + options_.l2_ticks + jitter;
   }
 
   SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
@@ -417,7 +412,6 @@ class LaunchRun {
   struct Recent {
     std::uint64_t line = ~std::uint64_t{0};
     Time clock = 0;
-    Time ready = 0;
     const Sm* sm = nullptr;  ///< that asked first
     SectorMask sectors = 0;
     int reads = 0;

@@ -69,6 +69,7 @@ struct ReplayOptions {
   std::uint64_t hbm_ticks = 2600;
   std::uint64_t hbm_jitter_ticks = 400;
   std::uint64_t lot_every = 1;
+  std::uint64_t pull = 0;
   std::uint64_t drift_ticks = 0;
   std::uint64_t block_start_ticks = 1576;
   std::uint64_t start_jitter_ticks = 448;

@@ -99,7 +99,7 @@ class LaunchRun {
 
   ReplayCounters run() {
     for (std::size_t slot = 0; !sms_.empty() && slot < sms_[0].slots.size(); ++slot) {
-      for (Sm& sm : sms_) place_next_block(sm, slot, draw(options_.start_jitter_ticks + 1));
+      for (Sm& sm : sms_) place_next_block(sm, slot, 0);
     }
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
@@ -373,8 +373,10 @@ class LaunchRun {
       }
     }
     const Time left_l2 = std::max(options_.pull != 0 ? recent.clock : sm.clock, hbm_arrivals_.of(line));
-    const std::uint64_t mixed = (line ^ sm.tpc << 40) * 0x9E3779B97F4A7C15u;
-    const Time jitter = options_.pull == 2 ? draw(options_.jitter_ticks) : (mixed >> 32) * options_.jitter_ticks >> 32;
+    const auto spread = [](std::uint64_t what, Time below) {
+      return ((what + 1) * 0x9E3779B97F4A7C15u >> 32) * below >> 32;
+    };
+    const Time jitter = spread(sm.tpc, options_.tpc_ticks) + spread(line, options_.jitter_ticks);
     return left_l2 + options_.l2_ticks + jitter;
   }
 

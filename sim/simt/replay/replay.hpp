@@ -64,12 +64,13 @@ struct ReplayOptions {
   int loads_in_flight = 8;
   /// A load returns after …
   std::uint64_t l1_ticks = 132;
-  std::uint64_t l2_ticks = 960;
-  std::uint64_t jitter_ticks = 240;
+  std::uint64_t l2_ticks = 800;
+  std::uint64_t jitter_ticks = 160;
   std::uint64_t hbm_ticks = 2600;
   std::uint64_t hbm_jitter_ticks = 400;
   std::uint64_t lot_every = 1;
   std::uint64_t pull = 0;
+  std::uint64_t tpc_ticks = 400;
   std::uint64_t drift_ticks = 0;
   std::uint64_t block_start_ticks = 1576;
   std::uint64_t start_jitter_ticks = 448;

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
       ticks("SHARED", options.shared_ticks);
       ticks("SHAREDW", options.shared_warp_ticks);
       options.shared_at_once = static_cast<std::uint32_t>(setting("CHUNK", options.shared_at_once));
+      ticks("TPC", options.tpc_ticks);
       ticks("PULL", options.pull);
       ticks("STARTJ", options.start_jitter_ticks);
       ticks("START", options.block_start_ticks);

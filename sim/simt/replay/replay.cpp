@@ -346,7 +346,7 @@ class LaunchRun {
         from_hbm = replay_.l2_.read(sm.side, line, sectors).hbm;
         counters_.hbm_read_bytes += popcount(from_hbm) * kSectorBytes;
         replay_.l2_.write(line, sectors, sectors);
-        ready = sm.clock + options_.hbm_ticks;
+        ready = sm.clock + options_.l2_ticks + options_.hbm_ticks;
         break;
       case LineOp::shared:
       case LineOp::barrier:
@@ -369,7 +369,8 @@ class LaunchRun {
       recent.sectors |= left;
       from_hbm = read_l2(sm.side, line, left);
       if (from_hbm != 0) {
-        hbm_arrivals_.put(line, sm.clock + options_.hbm_ticks - options_.l2_ticks + draw(options_.hbm_jitter_ticks + 1));
+        hbm_busy_ = std::max(hbm_busy_, sm.clock << 10) + popcount(from_hbm) * options_.hbm_ticks_per_1024_sectors;
+        hbm_arrivals_.put(line, (hbm_busy_ >> 10) + options_.hbm_ticks + draw(options_.hbm_jitter_ticks + 1));
       }
     }
     const Time left_l2 = std::max(options_.pull != 0 ? recent.clock : sm.clock, hbm_arrivals_.of(line));
@@ -421,6 +422,7 @@ class LaunchRun {
   std::array<std::array<Recent, std::size_t{1} << kRecentBits>, 2> recent_;
   Arrivals<14> hbm_arrivals_;
   Time clock_ = 0;
+  Time hbm_busy_ = 0;  ///< until when, in 1/1024 ticks
   std::uint64_t random_ = 0x853C49E6748FEA9Bu;
   std::vector<Sm> sms_;
   ReplayCounters counters_;

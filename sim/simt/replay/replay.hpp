@@ -58,26 +58,27 @@ struct ReplayOptions {
   std::uint64_t instruction_ticks = 6;
   /// An access of shared memory keeps the SM busy for, and its warp (with what the warp does between two of them) for:
   std::uint64_t shared_ticks = 5;
-  std::uint64_t shared_warp_ticks = 50;
-  std::uint32_t shared_at_once = 32;
+  std::uint64_t shared_warp_ticks = 44;
+  std::uint32_t shared_at_once = 24;
   /// A warp waits when it has so many loads under way, until all have returned; at a barrier it waits for them too.
   int loads_in_flight = 8;
   /// A load returns after …
   std::uint64_t l1_ticks = 132;
   std::uint64_t l2_ticks = 800;
   std::uint64_t jitter_ticks = 160;
-  std::uint64_t hbm_ticks = 2600;
+  std::uint64_t hbm_ticks = 1800;
+  std::uint64_t hbm_ticks_per_1024_sectors = 77;
   std::uint64_t hbm_jitter_ticks = 400;
   std::uint64_t lot_every = 1;
-  std::uint64_t pull = 0;
-  std::uint64_t tpc_ticks = 400;
+  std::uint64_t pull = 1;
+  std::uint64_t tpc_ticks = 480;
   std::uint64_t drift_ticks = 0;
   std::uint64_t block_start_ticks = 1576;
   std::uint64_t start_jitter_ticks = 448;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
   std::uint64_t visit_ticks = 128;
   /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.
-  std::uint64_t merge_ticks = 320;
+  std::uint64_t merge_ticks = 400;
   /// Called now and then with the number of blocks that have ended, of how many.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };

@@ -67,6 +67,7 @@ struct Lane {
 struct Warp {
   std::uint32_t lanes = 0;  // that exist
   std::uint32_t ready = 0, full = 0, at_barrier = 0, done = 0;
+  std::uint64_t shared_accesses = 0;  // that the trace does not mention yet
   std::vector<std::unique_ptr<Meeting>> meetings;
 };
 
@@ -146,6 +147,7 @@ class Worker {
   void account(std::uint32_t key, WarpAccess& a);
   void account_part(std::uint32_t key, const WarpAccess& a, bool shared);
   void trace_lines(std::uint32_t key, const WarpAccess& a);
+  void trace_shared(int warp);
   void check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high);
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);

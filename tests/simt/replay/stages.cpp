@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
       ticks("SHAREDW", options.shared_warp_ticks);
       options.shared_at_once = static_cast<std::uint32_t>(setting("CHUNK", options.shared_at_once));
       ticks("TPC", options.tpc_ticks);
+      ticks("BW", options.hbm_ticks_per_1024_sectors);
       ticks("PULL", options.pull);
       ticks("STARTJ", options.start_jitter_ticks);
       ticks("START", options.block_start_ticks);

@@ -98,7 +98,7 @@ TEST_CASE("counts and results are the same on one processor and on several") {
 
 TEST_CASE("an observer gets every block's line requests, whose sectors are those that the launch counts") {
   RunOptions options;
-  std::uint64_t sectors[2] = {0, 0}, blocks = 0, barriers = 0;
+  std::uint64_t sectors[2] = {0, 0}, blocks = 0, barriers = 0, shared = 0;
   bool ends_well = true;
   options.observer = [&](Launch& launch) {
     CHECK(launch.shape().block == Dim3{32, 8, 1});
@@ -114,6 +114,10 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
             ++barriers;
             continue;
           }
+          if (r.op == LineOp::shared) {
+            shared += r.line;
+            continue;
+          }
           for (int s = 0; s < 4; ++s) sectors[r.op == LineOp::store] += r.sectors >> s & 1;
           if (r.op == LineOp::store) ends_well &= r.whole_sectors == r.sectors;
           if (r.lines_left != 0) ends_well &= i + 1 < warp.size() && warp[i + 1].lines_left == r.lines_left - 1;
@@ -126,6 +130,7 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
   CHECK(sectors[0] == c.of(Space::global, Op::load).sectors);
   CHECK(sectors[1] == c.of(Space::global, Op::store).sectors);
   CHECK(barriers == c.barriers);
+  CHECK(shared == c.of(Space::shared, Op::load).requests + c.of(Space::shared, Op::store).requests);
   CHECK(ends_well);
 }
 

@@ -11,7 +11,9 @@
 namespace flashlab::simt {
 namespace {
 
-using Time = std::uint64_t;  // ticks: quarter cycles of an SM
+using Time = std::uint64_t;  // in ticks: quarter cycles of an SM
+constexpr Time kLineTicks = 4, kTicksPerCycle = 4;
+constexpr int kMaxWarps = 64;  // of an SM: bits of a word
 
 enum class WarpState : std::uint8_t { running, at_barrier, ended };
 
@@ -54,18 +56,17 @@ class Arrivals {
 
 struct Sm {
   SectoredCache l1;
-  std::size_t side = 0;  ///< its partition of the L2
-  std::uint64_t tpc = 0;
-  std::vector<Slot> slots;
-  std::vector<Warp> warps;  ///< of all slots, in order of slot; at most 64
-  std::vector<Time> wake;   ///< when each has its data
+  std::size_t side = 0;   ///< its partition of the L2
+  std::uint64_t tpc = 0;  ///< the pair of SMs to which it belongs
+  std::vector<Slot> slots{};
+  std::vector<Warp> warps{};            ///< of all slots, in order of slot
+  std::array<Time, kMaxWarps> wake{};   ///< when each of those asleep has its data
   std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
-  Time next_wake = 0;
+  Time next_wake = 0;                   ///< the first of those asleep
   int live_blocks = 0;
-  unsigned turn = 0;
   Time clock = 0;
-  Time last = 0;  ///< when its last block ended
-  Arrivals<8> arrivals;
+  Time last_end = 0;       ///< of a block
+  Arrivals<8> arrivals{};  ///< of lines in L1
 };
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
@@ -88,10 +89,11 @@ class LaunchRun {
     const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
     sms_.reserve(sms);
     for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), i / 2, {}, {}, {}, 0, 0, 0, 0, 0, 0, 0, {}});
+      sms_.push_back({.l1 = SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)),
+                      .side = side_of(i),
+                      .tpc = i / 2});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
-      sms_.back().wake.resize(sms_.back().warps.size());
     }
     line_limit_ = std::min(replay.l2_.line_limit(), sms_.empty() ? ~std::uint64_t{0} : sms_[0].l1.line_limit());
     warps_per_block_ = static_cast<std::size_t>(occupancy.warps_per_block);
@@ -110,7 +112,7 @@ class LaunchRun {
         options_.progress(ended_blocks_, block_count_);
       }
     }
-    for (const Sm& sm : sms_) counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last / 4);
+    for (const Sm& sm : sms_) counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last_end / kTicksPerCycle);
     return std::move(counters_);
   }
 
@@ -172,10 +174,9 @@ class LaunchRun {
         sm.clock = std::min(sm.next_wake, clock_);
         continue;
       }
-      const std::uint64_t after = sm.ready & ~std::uint64_t{0} << sm.turn;
-      const auto warp = static_cast<unsigned>(std::countr_zero(after != 0 ? after : sm.ready));
-      sm.turn = options_.lot_every != 0 && draw(options_.lot_every) == 0 ? static_cast<unsigned>(draw(64)) : (warp + 1) % 64;
-      serve_instruction(sm, warp);
+      // Which of the ready warps goes on is drawn by lot: the first one from a place in the circle.
+      const std::uint64_t after = sm.ready & ~std::uint64_t{0} << draw(kMaxWarps);
+      serve_instruction(sm, static_cast<std::size_t>(std::countr_zero(after != 0 ? after : sm.ready)));
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
   }
@@ -221,7 +222,7 @@ class LaunchRun {
     do {
       warp.data_at = std::max(warp.data_at, serve(sm, *request));
     } while (request++->lines_left > 0 && request != warp.end);
-    sm.clock += std::max(static_cast<Time>(request - warp.next) * 4, options_.instruction_ticks);
+    sm.clock += std::max(static_cast<Time>(request - warp.next) * kLineTicks, options_.instruction_ticks);
     warp.next = request;
     if (request == warp.end) {
       sm.ready ^= bit;
@@ -243,7 +244,7 @@ class LaunchRun {
       return;
     }
     const auto all = static_cast<std::uint32_t>(warp.next->line);
-    const std::uint32_t now = std::min(all - warp.shared_done, options_.shared_at_once);
+    const std::uint32_t now = std::min(all - warp.shared_done, options_.shared_in_a_row);
     sm.ready ^= std::uint64_t{1} << index;
     const Time until = sm.clock + now * options_.shared_warp_ticks;
     sm.clock += now * options_.shared_ticks;
@@ -276,7 +277,7 @@ class LaunchRun {
       if (warp.next == warp.end) {
         end_warp(sm, index);
       } else {
-        sleep(sm, index, now + draw(options_.drift_ticks + 1));
+        sleep(sm, index, now);
       }
     }
   }
@@ -293,12 +294,12 @@ class LaunchRun {
       return;
     }
     --sm.live_blocks;
-    sm.last = slot.last;
+    sm.last_end = slot.last;
     ++ended_blocks_;
-    place_next_block(sm, slot_index, slot.last + options_.block_start_ticks + draw(options_.start_jitter_ticks + 1));
+    place_next_block(sm, slot_index, slot.last + options_.block_start_ticks + draw(options_.block_start_spread + 1));
   }
 
-  /// Returns when the data is there.
+  /// Counts a request for one line, and returns when its data is there.
   Time serve(Sm& sm, const LineRequest& request) {
     const std::uint64_t line = replay_.pages_.rename(request.line);
     if (line >= line_limit_) {
@@ -346,7 +347,7 @@ class LaunchRun {
         from_hbm = replay_.l2_.read(sm.side, line, sectors).hbm;
         counters_.hbm_read_bytes += popcount(from_hbm) * kSectorBytes;
         replay_.l2_.write(line, sectors, sectors);
-        ready = sm.clock + options_.l2_ticks + options_.hbm_ticks;
+        ready = sm.clock + l2_latency(sm, line);
         break;
       case LineOp::shared:
       case LineOp::barrier:
@@ -356,7 +357,8 @@ class LaunchRun {
     return ready;
   }
 
-  /// Reads what L1 lacks, unless other SMs of the side have just asked for it: then it comes with theirs.
+  /// Reads what L1 lacks, except what other SMs of the side have just asked for: that comes with theirs, at the same
+  /// time. Returns when.
   Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors, SectorMask& from_hbm) {
     Recent& recent = recent_[sm.side][line * 0x9E3779B97F4A7C15u >> (64 - kRecentBits)];
     const Time apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
@@ -370,15 +372,18 @@ class LaunchRun {
       from_hbm = read_l2(sm.side, line, left);
       if (from_hbm != 0) {
         hbm_busy_ = std::max(hbm_busy_, sm.clock << 10) + popcount(from_hbm) * options_.hbm_ticks_per_1024_sectors;
-        hbm_arrivals_.put(line, (hbm_busy_ >> 10) + options_.hbm_ticks + draw(options_.hbm_jitter_ticks + 1));
+        hbm_arrivals_.put(line, (hbm_busy_ >> 10) + options_.hbm_ticks + draw(options_.hbm_spread + 1));
       }
     }
-    const Time left_l2 = std::max(options_.pull != 0 ? recent.clock : sm.clock, hbm_arrivals_.of(line));
-    const auto spread = [](std::uint64_t what, Time below) {
-      return ((what + 1) * 0x9E3779B97F4A7C15u >> 32) * below >> 32;
+    return std::max(recent.clock, hbm_arrivals_.of(line)) + l2_latency(sm, line);
+  }
+
+  /// The way to L2 and back: longer for some TPCs and for some lines.
+  Time l2_latency(const Sm& sm, std::uint64_t line) const {
+    const auto part_of = [](Time whole, std::uint64_t number) {
+      return ((number + 1) * 0x9E3779B97F4A7C15u >> 32) * whole >> 32;
     };
-    const Time jitter = spread(sm.tpc, options_.tpc_ticks) + spread(line, options_.jitter_ticks);
-    return left_l2 + options_.l2_ticks + jitter;
+    return options_.l2_ticks + part_of(options_.l2_spread_tpcs, sm.tpc) + part_of(options_.l2_spread_lines, line);
   }
 
   SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {

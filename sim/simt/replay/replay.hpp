@@ -54,31 +54,31 @@ struct ReplayCounters {
 
 struct ReplayOptions {
   bool per_site = false;
-  /// Time is counted in ticks, quarter cycles of an SM. It serves a line in four ticks, and an instruction in no less than:
+
+  // Time is counted in ticks, quarter cycles of an SM. Where each value comes from: docs/replay-model.md.
+
+  /// An SM serves a line in four ticks, and an instruction in no less than this.
   std::uint64_t instruction_ticks = 6;
-  /// An access of shared memory keeps the SM busy for, and its warp (with what the warp does between two of them) for:
-  std::uint64_t shared_ticks = 5;
-  std::uint64_t shared_warp_ticks = 44;
-  std::uint32_t shared_at_once = 24;
-  /// A warp waits when it has so many loads under way, until all have returned; at a barrier it waits for them too.
+  /// A warp waits when it has so many loads under way, until all have returned. It also waits before shared accesses and
+  /// barriers.
   int loads_in_flight = 8;
-  /// A load returns after …
+  /// A load that hits L1 returns after this, or when the line's miss returns.
   std::uint64_t l1_ticks = 132;
-  std::uint64_t l2_ticks = 800;
-  std::uint64_t jitter_ticks = 160;
-  std::uint64_t hbm_ticks = 1800;
-  std::uint64_t hbm_ticks_per_1024_sectors = 77;
-  std::uint64_t hbm_jitter_ticks = 400;
-  std::uint64_t lot_every = 1;
-  std::uint64_t pull = 1;
-  std::uint64_t tpc_ticks = 480;
-  std::uint64_t drift_ticks = 0;
-  std::uint64_t block_start_ticks = 1576;
-  std::uint64_t start_jitter_ticks = 448;
-  /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
-  std::uint64_t visit_ticks = 128;
+  /// A load that hits L2 returns after l2_ticks, and up to so much later for a far TPC and for a far line.
+  std::uint64_t l2_ticks = 800, l2_spread_tpcs = 480, l2_spread_lines = 160;
+  /// What L2 lacks comes this much later, up to hbm_spread more, and not before HBM has served what came first.
+  std::uint64_t hbm_ticks = 1800, hbm_spread = 400, hbm_ticks_per_1024_sectors = 77;
+  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp, with what it computes between two of
+  /// them, for shared_warp_ticks. A warp does so many of them in a row.
+  std::uint64_t shared_ticks = 5, shared_warp_ticks = 44;
+  std::uint32_t shared_in_a_row = 24;
+  /// A place that is free gets its next block so much later, and up to the spread more.
+  std::uint64_t block_start_ticks = 1576, block_start_spread = 448;
   /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.
   std::uint64_t merge_ticks = 400;
+  /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
+  std::uint64_t visit_ticks = 128;
+
   /// Called now and then with the number of blocks that have ended, of how many.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
@@ -86,8 +86,9 @@ struct ReplayOptions {
 /// A card's memory system. The L2 lives as long as the object; every L1 is empty when a kernel starts.
 ///
 /// Blocks become resident in order of their index, first one an SM, then a second one, …; when a block ends its SM takes
-/// the next. The warps of an SM take turns, one instruction each, and an SM's time is counted in the lines that it
-/// serves (ReplayOptions), so that SMs with more to do fall behind; a warp at a barrier waits for its block. The counts
+/// the next. Each SM has a clock: its warps' instructions take time, and a warp that waits for its loads lets the others
+/// go on (ReplayOptions). That decides which SMs meet at a line and which of them come too late. Chance has a part (which
+/// of the ready warps goes on), from a generator that every launch starts anew, so that the counts
 /// depend on nothing but the traces: pages of 2 MiB are renamed in order of their first touch, so the addresses of the
 /// host do not matter as long as each allocation keeps its place within a page.
 class Replay {

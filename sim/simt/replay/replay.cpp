@@ -22,9 +22,9 @@ struct Warp {
   const LineRequest* end = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
-  std::uint8_t in_flight = 0;    ///< loads since it last waited
+  std::uint8_t in_flight = 0;     ///< loads since it last waited
   std::uint32_t shared_done = 0;  ///< of the shared accesses that are its next request
-  Time data_at = 0;            ///< when the last of them returns
+  Time data_at = 0;               ///< when the last of them returns
 };
 
 /// A place for a block on an SM.
@@ -72,7 +72,7 @@ struct Sm {
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
 
 /// SMs are numbered in the order in which the card deals them their first block; the first eight are on one side.
-std::size_t side_of(std::uint64_t sm) { return sm < 8 ? 0 : (sm - 8) / 2 % 2; }
+std::size_t side_of(std::uint64_t sm) { return sm < 8 ? 0 : (sm - 8) / 4 % 2; }
 
 CacheShape l1_shape(const ReplayProfile& profile, Bytes bytes) {
   const Bytes row = static_cast<Bytes>(profile.l1_ways) * kLineBytes;
@@ -112,7 +112,8 @@ class LaunchRun {
         options_.progress(ended_blocks_, block_count_);
       }
     }
-    for (const Sm& sm : sms_) counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last_end / kTicksPerCycle);
+    for (const Sm& sm : sms_)
+      counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last_end / kTicksPerCycle);
     return std::move(counters_);
   }
 
@@ -296,7 +297,8 @@ class LaunchRun {
     --sm.live_blocks;
     sm.last_end = slot.last;
     ++ended_blocks_;
-    place_next_block(sm, slot_index, slot.last + options_.block_start_ticks + draw(options_.block_start_spread + 1));
+    place_next_block(sm, slot_index,
+                     slot.last + options_.block_start_ticks + draw(options_.block_start_spread + 1));
   }
 
   /// Counts a request for one line, and returns when its data is there.
@@ -371,8 +373,7 @@ class LaunchRun {
       recent.sectors |= left;
       from_hbm = read_l2(sm.side, line, left);
       if (from_hbm != 0) {
-        hbm_busy_ = std::max(hbm_busy_, sm.clock << 10) + popcount(from_hbm) * options_.hbm_ticks_per_1024_sectors;
-        hbm_arrivals_.put(line, (hbm_busy_ >> 10) + options_.hbm_ticks + draw(options_.hbm_spread + 1));
+        hbm_arrivals_.put(line, sm.clock + options_.hbm_ticks + draw(options_.hbm_spread + 1));
       }
     }
     return std::max(recent.clock, hbm_arrivals_.of(line)) + l2_latency(sm, line);
@@ -383,7 +384,8 @@ class LaunchRun {
     const auto part_of = [](Time whole, std::uint64_t number) {
       return ((number + 1) * 0x9E3779B97F4A7C15u >> 32) * whole >> 32;
     };
-    return options_.l2_ticks + part_of(options_.l2_spread_tpcs, sm.tpc) + part_of(options_.l2_spread_lines, line);
+    return options_.l2_ticks + part_of(options_.l2_spread_tpcs, sm.tpc) +
+           part_of(options_.l2_spread_lines, line);
   }
 
   SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
@@ -427,7 +429,6 @@ class LaunchRun {
   std::array<std::array<Recent, std::size_t{1} << kRecentBits>, 2> recent_;
   Arrivals<14> hbm_arrivals_;
   Time clock_ = 0;
-  Time hbm_busy_ = 0;  ///< until when, in 1/1024 ticks
   std::uint64_t random_ = 0x853C49E6748FEA9Bu;
   std::vector<Sm> sms_;
   ReplayCounters counters_;

@@ -42,10 +42,10 @@ struct ReplayCounters {
   std::uint64_t l2_read_sectors = 0, l2_read_hit_sectors = 0;
   std::uint64_t l2_write_sectors = 0, l2_write_hit_sectors = 0;
   std::uint64_t hbm_read_bytes = 0;
-  std::uint64_t hbm_write_bytes = 0;      ///< what left L2 while the kernel ran
-  std::uint64_t l2_dirty_bytes = 0;       ///< what stayed in L2, to be written later
-  std::uint64_t resident_blocks = 0;      ///< the most at a time
-  std::uint64_t cycles = 0;               ///< of the replay's clock: what orders the requests, no forecast of time
+  std::uint64_t hbm_write_bytes = 0;  ///< what left L2 while the kernel ran
+  std::uint64_t l2_dirty_bytes = 0;   ///< what stayed in L2, to be written later
+  std::uint64_t resident_blocks = 0;  ///< the most at a time
+  std::uint64_t cycles = 0;           ///< of the replay's clock: what orders the requests, no forecast of time
   std::vector<ReplaySiteCounters> sites;  ///< by LineRequest::site; empty unless asked for
 
   /// (Nsight Compute's metric name, value), in a fixed order. Rates are in percent, 0 where nothing was asked.
@@ -66,8 +66,8 @@ struct ReplayOptions {
   std::uint64_t l1_ticks = 132;
   /// A load that hits L2 returns after l2_ticks, and up to so much later for a far TPC and for a far line.
   std::uint64_t l2_ticks = 800, l2_spread_tpcs = 480, l2_spread_lines = 160;
-  /// What L2 lacks comes this much later, up to hbm_spread more, and not before HBM has served what came first.
-  std::uint64_t hbm_ticks = 1800, hbm_spread = 400, hbm_ticks_per_1024_sectors = 77;
+  /// What L2 lacks comes this much later, and up to hbm_spread more.
+  std::uint64_t hbm_ticks = 1800, hbm_spread = 400;
   /// An access of shared memory keeps the SM busy for shared_ticks, and its warp, with what it computes between two of
   /// them, for shared_warp_ticks. A warp does so many of them in a row.
   std::uint64_t shared_ticks = 5, shared_warp_ticks = 44;

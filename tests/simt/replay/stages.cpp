@@ -29,8 +29,9 @@ int main(int argc, char** argv) {
   const std::string wanted = argc > 1 ? argv[1] : "all";
   const double most = (argc > 2 ? std::atof(argv[2]) : 100) * 1e6;
   const long seq = argc > 3 ? std::atol(argv[3]) : 0;
-  fmt::print("{:<15}{:>26} | {:>16} | {:>21} | {:>23} | {:>21} | {:>21} | {:>20}\n", "kernel", "heads seq dim causal",
-             "load sectors", "L1 misses, k", "L2 read sectors, k", "HBM read, MB", "HBM written, MB", "cycles, k");
+  fmt::print("{:<15}{:>26} | {:>16} | {:>21} | {:>23} | {:>21} | {:>21} | {:>20}\n", "kernel",
+             "heads seq dim causal", "load sectors", "L1 misses, k", "L2 read sectors, k", "HBM read, MB",
+             "HBM written, MB", "cycles, k");
   const std::filesystem::path folder = FLASHLAB_SOURCE_DIR "/cuda/measured/nvidia-h100-80gb-hbm3";
   for (const char* stage : {"naive", "fused", "tiled", "online-kv", "online-q"}) {
     std::ifstream file(folder / fmt::format("{}.json", stage));
@@ -65,7 +66,6 @@ int main(int argc, char** argv) {
       ticks("L2_LINES", options.l2_spread_lines);
       ticks("HBM", options.hbm_ticks);
       ticks("HBM_SPREAD", options.hbm_spread);
-      ticks("HBM_BUSY", options.hbm_ticks_per_1024_sectors);
       ticks("SHARED", options.shared_ticks);
       ticks("SHARED_WARP", options.shared_warp_ticks);
       ticks("START", options.block_start_ticks);
@@ -82,15 +82,16 @@ int main(int argc, char** argv) {
                            100 * (ours - theirs) / theirs);
       };
       const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
-      fmt::print("{:<15}{:>26} | {:>16} | {:>21} | {:>23} | {:>21} | {:>21} | {:>20}\n", kernel,
-                 fmt::format("{} {} {} {}", shape.heads, shape.seq, shape.dim, shape.causal ? "causal" : "full"),
-                 number(c.load_sectors) == sectors ? "=" : fmt::format("{:+}", number(c.load_sectors) - sectors),
-                 both(number(c.load_sectors - c.load_l1_hit_sectors),
-                      "l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_miss.sum", 1e3, 0),
-                 both(number(c.l2_read_sectors), "lts__t_sectors_srcunit_tex_op_read.sum", 1e3, 0),
-                 both(number(c.hbm_read_bytes), "dram__bytes_read.sum", 1e6, 1),
-                 both(number(c.hbm_write_bytes), "dram__bytes_write.sum", 1e6, 1),
-                 both(number(c.cycles), "sm__cycles_elapsed.max", 1e3, 0));
+      fmt::print(
+          "{:<15}{:>26} | {:>16} | {:>21} | {:>23} | {:>21} | {:>21} | {:>20}\n", kernel,
+          fmt::format("{} {} {} {}", shape.heads, shape.seq, shape.dim, shape.causal ? "causal" : "full"),
+          number(c.load_sectors) == sectors ? "=" : fmt::format("{:+}", number(c.load_sectors) - sectors),
+          both(number(c.load_sectors - c.load_l1_hit_sectors),
+               "l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_miss.sum", 1e3, 0),
+          both(number(c.l2_read_sectors), "lts__t_sectors_srcunit_tex_op_read.sum", 1e3, 0),
+          both(number(c.hbm_read_bytes), "dram__bytes_read.sum", 1e6, 1),
+          both(number(c.hbm_write_bytes), "dram__bytes_write.sum", 1e6, 1),
+          both(number(c.cycles), "sm__cycles_elapsed.max", 1e3, 0));
       std::fflush(stdout);
     }
   }

@@ -140,6 +140,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.lanes = lanes == kWarp ? ~0u : (1u << lanes) - 1;
     warp.ready = warp.lanes;
     warp.full = warp.at_barrier = warp.done = 0;
+    warp.shared_accesses = 0;
     for (auto& meeting : warp.meetings) meeting->mask = 0;
     warp.last_meeting = nullptr;
   }
@@ -169,6 +170,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
 void Worker::run_all_warps() {
   run_until_done();
   if (trace_ == nullptr) return;
+  for (int w = 0; w < warp_count_; ++w) trace_shared(w);
   for (const auto& warp : trace_->warps) requests_a_warp_ = std::max(requests_a_warp_, warp.size());
 }
 
@@ -265,6 +267,7 @@ bool Worker::release_barrier() {
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
     counters_.barriers += 1;
+    trace_shared(w);
     if (trace_ != nullptr)
       trace_writer_.add(static_cast<std::size_t>(w), 0,
                         {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});

@@ -15,6 +15,7 @@ enum class LineOp : std::uint8_t {
   load_no_l1,  ///< cp.async.cg, ld.global.cg, TMA: L1 is passed by
   store,       ///< write-through
   atomic,      ///< performed at L2
+  shared,      ///< no line: LineRequest::line is a number of accesses of shared memory that the warp makes here
   barrier,     ///< __syncthreads: no line; the warp waits until every warp of its block is here
 };
 
@@ -33,7 +34,7 @@ struct LinePattern {
   std::uint32_t site = 0;   ///< which source instruction, for counters by line of source
   std::int32_t stride = 1;  ///< lines from one to the next; never 0 when there is a next
   LineOp op = LineOp::load;
-  std::uint8_t lines = 1;  ///< up to 64; 0 for a barrier
+  std::uint8_t lines = 1;  ///< up to 64; 0 for a barrier and for shared memory
   bool more = false;       ///< the request after this one belongs to the same instruction
   TouchedSectors first, middle,
       last;  ///< of the first line, of those between, of the last when there are two or more

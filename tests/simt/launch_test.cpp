@@ -101,7 +101,7 @@ TEST_CASE("counts and results are the same on one processor and on several") {
 
 TEST_CASE("an observer gets every block's line requests, whose sectors are those that the launch counts") {
   RunOptions options;
-  std::uint64_t sectors[2] = {0, 0}, blocks = 0, barriers = 0;
+  std::uint64_t sectors[2] = {0, 0}, blocks = 0, barriers = 0, shared = 0;
   bool ends_well = true;
   options.observer = [&](Launch& launch) {
     CHECK(launch.shape().block == Dim3{32, 8, 1});
@@ -114,6 +114,7 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
         for (std::size_t i = 0; i < warp.size(); ++i) {
           const LinePattern& p = trace.patterns.at(warp[i].pattern());
           barriers += p.op == LineOp::barrier;
+          if (p.op == LineOp::shared) shared += warp[i].line();
           sectors[p.op == LineOp::store] += p.lines == 0 ? 0 : p.sectors();
           for (int line = 0; p.op == LineOp::store && line < p.lines; ++line)
             ends_well &= p.of(line).whole == p.of(line).touched;
@@ -128,6 +129,7 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
   CHECK(sectors[0] == c.of(Space::global, Op::load).sectors);
   CHECK(sectors[1] == c.of(Space::global, Op::store).sectors);
   CHECK(barriers == c.barriers);
+  CHECK(shared == c.of(Space::shared, Op::load).requests + c.of(Space::shared, Op::store).requests);
   CHECK(ends_well);
 }
 

@@ -34,36 +34,34 @@ class L1Cache {
   explicit L1Cache(const CacheShape& shape, std::uint32_t first_time = 1);
 
   /// Reads a run. `visit(line, missed)` is called, in order, with the sectors of each line that were not there (now they
-  /// are; often none) and answers when the line's data are there; the answer is the latest of these times. A run that
-  /// was read before and is still resident takes O(1), visits nothing and has the time of the visits before; any other
-  /// takes O(lines · ways).
+  /// are; often none), but for a run that was read before and is still resident: then nothing is visited, the answer is
+  /// true and the cost O(1), else O(lines · ways).
   template <class Visit>
-  std::uint64_t read(const LineRun& run, const Visit& visit) {
+  bool read(const LineRun& run, const Visit& visit) {
     if (now_ > ~std::uint32_t{0} - 128) [[unlikely]]
       restart_clock();
     const std::uint32_t begin = now_;
     now_ += static_cast<std::uint32_t>(run.lines);
-    std::uint64_t arrival = 0;
-    if (run.lines < kOwners) {
+    const auto read_lines = [&](int owner) {
       for (int i = 0; i < run.lines; ++i) {
-        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), kNobody,
-                                                           begin + static_cast<std::uint32_t>(i))));
+        const std::uint64_t line = run.at(i);
+        visit(line, touch(line, run.of(i), owner == kNobody ? kNobody : owner << 6 | i,
+                          begin + static_cast<std::uint32_t>(i)));
       }
-      return arrival;
+    };
+    if (run.lines < kOwners) {
+      read_lines(kNobody);
+      return false;
     }
     Owner& owner = owner_of(run);
-    if (!owner.knows(run)) {
+    const bool known = owner.knows(run);
+    if (!known) {
       owner.learn(run);  // unless a line of the run evicts another
-      const int number = static_cast<int>(&owner - owners_.data());
       for (int i = 0; i < run.lines; ++i) prefetch(run.at(i));
-      for (int i = 0; i < run.lines; ++i) {
-        arrival = std::max(arrival, visit(run.at(i), touch(run.at(i), run.of(i), number << 6 | i,
-                                                           begin + static_cast<std::uint32_t>(i))));
-      }
-      owner.arrival = arrival;
+      read_lines(static_cast<int>(&owner - owners_.data()));
     }
     owner.time = begin;
-    return owner.arrival;
+    return known;
   }
 
   /// Brings near what a read of this line alone will look at.
@@ -78,7 +76,6 @@ class L1Cache {
 
   struct Owner {
     std::uint64_t line = 0;
-    std::uint64_t arrival = 0;
     std::int32_t stride = 0;
     std::uint32_t time = 0;  ///< of its line 0 when it was last read; line i came i later
     std::uint8_t lines = 0;

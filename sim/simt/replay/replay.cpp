@@ -11,7 +11,11 @@
 namespace flashlab::simt {
 namespace {
 
-enum class WarpState : std::uint8_t { ready, at_barrier, ended };
+using Time = std::uint64_t;  // in ticks: quarter cycles of an SM
+constexpr Time kLineTicks = 4, kTicksPerCycle = 4;
+constexpr int kMaxWarps = 64;  // of an SM: bits of a word
+
+enum class WarpState : std::uint8_t { running, at_barrier, ended };
 
 struct Warp {
   const LineRequest* next = nullptr;
@@ -19,6 +23,9 @@ struct Warp {
   const LinePattern* patterns = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
+  std::uint8_t in_flight = 0;     ///< loads since it last waited
+  std::uint32_t shared_done = 0;  ///< of the shared accesses that are its next request
+  Time data_at = 0;               ///< when the last of them returns
 };
 
 /// A place for a block on an SM.
@@ -26,23 +33,48 @@ struct Slot {
   BlockTrace trace;
   int live = 0;     ///< warps that have not ended
   int waiting = 0;  ///< of those, at the barrier
+  Time last = 0;    ///< when the last of those came to the barrier, or the last warp ended
+};
+
+/// Lines that are on their way, by the time of their arrival. Direct-mapped: a collision forgets one.
+template <int kBits>
+class Arrivals {
+ public:
+  Time of(std::uint64_t line) const {
+    const Entry& entry = entries_[place(line)];
+    return entry.line == line ? entry.time : 0;
+  }
+  void put(std::uint64_t line, Time time) { entries_[place(line)] = {line, time}; }
+
+ private:
+  struct Entry {
+    std::uint64_t line = ~std::uint64_t{0};
+    Time time = 0;
+  };
+  static std::size_t place(std::uint64_t line) { return line * 0x9E3779B97F4A7C15u >> (64 - kBits); }
+  std::vector<Entry> entries_{std::size_t{1} << kBits};
 };
 
 struct Sm {
   L1Cache l1;
-  std::size_t side = 0;  ///< its partition of the L2
-  std::vector<Slot> slots;
-  std::vector<Warp> warps;  ///< of all slots, in order of slot
+  std::size_t side = 0;   ///< its partition of the L2
+  std::uint64_t tpc = 0;  ///< the pair of SMs to which it belongs
+  std::vector<Slot> slots{};
+  std::vector<Warp> warps{};            ///< of all slots, in order of slot
+  std::array<Time, kMaxWarps> wake{};   ///< when each of those asleep has its data
+  std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
+  Time next_wake = 0;                   ///< the first of those asleep
   int live_blocks = 0;
-  int live_warps = 0;
-  std::size_t next_warp = 0;
-  std::uint64_t clock = 0;
+  Time clock = 0;
+  Time last_end = 0;       ///< of a block
+  Arrivals<8> arrivals{};  ///< of lines in L1
+  Time last_arrival = 0;   ///< of all lines
 };
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
 
 /// SMs are numbered in the order in which the card deals them their first block; the first eight are on one side.
-std::size_t side_of(std::uint64_t sm) { return sm < 8 ? 0 : (sm - 8) / 2 % 2; }
+std::size_t side_of(std::uint64_t sm) { return sm < 8 ? 0 : (sm - 8) / 4 % 2; }
 
 CacheShape l1_shape(const ReplayProfile& profile, Bytes bytes) {
   const Bytes row = static_cast<Bytes>(profile.l1_ways) * kLineBytes;
@@ -59,7 +91,8 @@ class LaunchRun {
     const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
     sms_.reserve(sms);
     for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back({L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}});
+      sms_.push_back(
+          {.l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes)), .side = side_of(i), .tpc = i / 2});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
     }
@@ -69,7 +102,7 @@ class LaunchRun {
 
   ReplayCounters run() {
     for (std::size_t slot = 0; !sms_.empty() && slot < sms_[0].slots.size(); ++slot) {
-      for (Sm& sm : sms_) place_next_block(sm, slot);
+      for (Sm& sm : sms_) place_next_block(sm, slot, 0);
     }
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
@@ -80,11 +113,13 @@ class LaunchRun {
         options_.progress(ended_blocks_, block_count_);
       }
     }
+    for (const Sm& sm : sms_)
+      counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last_end / kTicksPerCycle);
     return std::move(counters_);
   }
 
  private:
-  void place_next_block(Sm& sm, std::size_t slot_index) {
+  void place_next_block(Sm& sm, std::size_t slot_index, Time start) {
     while (next_block_ < block_count_) {
       Slot& slot = sm.slots[slot_index];
       slot.trace = source_.run(next_block_++);
@@ -95,14 +130,15 @@ class LaunchRun {
       }
       slot.live = 0;
       slot.waiting = 0;
+      slot.last = 0;
       for (std::size_t i = 0; i < warps; ++i) {
         const std::vector<LineRequest>& stream = slot.trace.warps[i];
         if (stream.empty()) continue;
-        sm.warps[slot_index * warps_per_block_ + i] = {
-            stream.data(), stream.data() + stream.size(), slot.trace.patterns.data(),
-            static_cast<std::uint32_t>(slot_index), WarpState::ready};
+        const std::size_t warp = slot_index * warps_per_block_ + i;
+        sm.warps[warp] = {stream.data(), stream.data() + stream.size(), slot.trace.patterns.data(),
+                          static_cast<std::uint32_t>(slot_index), WarpState::running};
+        sleep(sm, warp, start);
         ++slot.live;
-        ++sm.live_warps;
       }
       if (slot.live > 0) {
         ++sm.live_blocks;
@@ -112,29 +148,48 @@ class LaunchRun {
     }
   }
 
-  void visit(Sm& sm) {
-    const std::size_t warps = sm.warps.size();
-    for (std::size_t i = sm.next_warp; sm.live_blocks > 0 && sm.clock < clock_;) {
-      if (draw(static_cast<std::size_t>(options_.lot_every)) == 0) i = draw(warps);
-      for (std::size_t seen = 0; seen < 8; ++seen) {
-        Warp& warp = sm.warps[i];
-        i = i + 1 == warps ? 0 : i + 1;
-        if (i + 1 < warps) prefetch_stream(sm.warps[i + 1]);
-        if (warp.state == WarpState::ready) serve_instruction(sm, warp);
+  void sleep(Sm& sm, std::size_t warp, Time until) {
+    sm.wake[warp] = until;
+    sm.next_wake = sm.asleep == 0 ? until : std::min(sm.next_wake, until);
+    sm.asleep |= std::uint64_t{1} << warp;
+  }
+
+  void wake(Sm& sm) {
+    Time next = ~Time{0};
+    for (std::uint64_t left = sm.asleep; left != 0; left &= left - 1) {
+      const auto warp = static_cast<unsigned>(std::countr_zero(left));
+      if (sm.wake[warp] <= sm.clock) {
+        sm.asleep ^= left & -left;
+        sm.ready |= left & -left;
+        prefetch_stream(sm.warps[warp]);
+      } else {
+        next = std::min(next, sm.wake[warp]);
       }
-      sm.next_warp = i;
+    }
+    sm.next_wake = next;
+  }
+
+  void visit(Sm& sm) {
+    while (sm.live_blocks > 0 && sm.clock < clock_) {
+      if (sm.asleep != 0 && sm.next_wake <= sm.clock) wake(sm);
+      if (sm.ready == 0) {
+        sm.clock = std::min(sm.next_wake, clock_);
+        continue;
+      }
+      // Which of the ready warps goes on is drawn by lot: the first one from a place in the circle.
+      const std::uint64_t after = sm.ready & ~std::uint64_t{0} << draw(kMaxWarps);
+      serve_instruction(sm, static_cast<std::size_t>(std::countr_zero(after != 0 ? after : sm.ready)));
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
   }
 
-  std::size_t draw(std::size_t below) {
+  Time draw(Time below) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<std::size_t>((random_ >> 32) * below >> 32);
+    return (random_ >> 32) * below >> 32;
   }
 
   // A warp's stream is a miss of the host's caches nearly every time: it is asked for before it is needed.
   static void prefetch_stream(const Warp& warp) { __builtin_prefetch(warp.next); }
-
   // So are the sets that an instruction of scattered lines will look at.
   void prefetch_sets(const Sm& sm, const Warp& warp) {
     for (const LineRequest* request = warp.next; request != warp.end; ++request) {
@@ -143,79 +198,143 @@ class LaunchRun {
     }
   }
 
-  void serve_instruction(Sm& sm, Warp& warp) {
+  void serve_instruction(Sm& sm, std::size_t index) {
+    Warp& warp = sm.warps[index];
+    const std::uint64_t bit = std::uint64_t{1} << index;
     const LinePattern* pattern = &warp.patterns[warp.next->pattern()];
     if (pattern->op == LineOp::barrier) {
       ++warp.next;
       warp.state = WarpState::at_barrier;
-      ++sm.slots[warp.slot].waiting;
+      sm.ready ^= bit;
+      Slot& slot = sm.slots[warp.slot];
+      ++slot.waiting;
+      slot.last = std::max({slot.last, sm.clock, warp.data_at});
       release_if_all_wait(sm, warp.slot);
-    } else {
-      std::uint64_t lines = 0;
-      if (pattern->more) prefetch_sets(sm, warp);
-      for (;;) {
-        serve(sm, warp.next->line(), *pattern);
-        lines += pattern->lines;
-        ++warp.next;
-        if (!pattern->more || warp.next == warp.end) break;
-        pattern = &warp.patterns[warp.next->pattern()];
-      }
-      sm.clock += std::max({lines, options_.instruction_ticks,
-                            options_.latency_ticks / static_cast<std::uint64_t>(sm.live_warps)});
+      return;
     }
-    if (warp.next == warp.end && warp.state == WarpState::ready) end_warp(sm, warp);
+    if (pattern->op == LineOp::shared) {
+      serve_shared(sm, index);
+      return;
+    }
+    const bool load = pattern->op != LineOp::store;
+    if (pattern->more) prefetch_sets(sm, warp);
+    Time lines = 0;
+    for (;;) {
+      warp.data_at = std::max(warp.data_at, serve(sm, warp.next->line(), *pattern));
+      lines += pattern->lines;
+      ++warp.next;
+      if (!pattern->more || warp.next == warp.end) break;
+      pattern = &warp.patterns[warp.next->pattern()];
+    }
+    sm.clock += std::max(lines * kLineTicks, options_.instruction_ticks);
+    if (warp.next == warp.end) {
+      sm.ready ^= bit;
+      end_warp(sm, index);
+    } else if (load && ++warp.in_flight == options_.loads_in_flight) {
+      warp.in_flight = 0;
+      sm.ready ^= bit;
+      sleep(sm, index, warp.data_at);
+    }
+  }
+
+  /// Some of a warp's shared accesses: they keep the SM busy for a while, and the warp for longer.
+  void serve_shared(Sm& sm, std::size_t index) {
+    Warp& warp = sm.warps[index];
+    if (warp.data_at > sm.clock) {  // what it loaded goes to shared memory first
+      warp.in_flight = 0;
+      sm.ready ^= std::uint64_t{1} << index;
+      sleep(sm, index, warp.data_at);
+      return;
+    }
+    const auto all = static_cast<std::uint32_t>(warp.next->line());
+    const std::uint32_t now = std::min(all - warp.shared_done, options_.shared_in_a_row);
+    sm.ready ^= std::uint64_t{1} << index;
+    const Time until = sm.clock + now * options_.shared_warp_ticks;
+    sm.clock += now * options_.shared_ticks;
+    warp.shared_done += now;
+    if (warp.shared_done == all) {
+      warp.shared_done = 0;
+      ++warp.next;
+    }
+    warp.data_at = until;
+    if (warp.next == warp.end) {
+      end_warp(sm, index);
+    } else {
+      sleep(sm, index, until);
+    }
   }
 
   void release_if_all_wait(Sm& sm, std::uint32_t slot_index) {
     Slot& slot = sm.slots[slot_index];
     if (slot.live == 0 || slot.waiting < slot.live) return;
     slot.waiting = 0;
+    const Time now = slot.last;
+    slot.last = 0;
     for (std::size_t i = 0; i < warps_per_block_; ++i) {
-      Warp& warp = sm.warps[slot_index * warps_per_block_ + i];
+      const std::size_t index = slot_index * warps_per_block_ + i;
+      Warp& warp = sm.warps[index];
       if (warp.state != WarpState::at_barrier) continue;
-      warp.state = WarpState::ready;
-      if (warp.next == warp.end) end_warp(sm, warp);
+      warp.state = WarpState::running;
+      warp.in_flight = 0;
+      warp.data_at = now;
+      if (warp.next == warp.end) {
+        end_warp(sm, index);
+      } else {
+        sleep(sm, index, now);
+      }
     }
   }
 
-  void end_warp(Sm& sm, Warp& warp) {
+  void end_warp(Sm& sm, std::size_t index) {
+    Warp& warp = sm.warps[index];
     const std::uint32_t slot_index = warp.slot;
     Slot& slot = sm.slots[slot_index];
     warp.state = WarpState::ended;
-    --sm.live_warps;
-    const std::size_t place = static_cast<std::size_t>(&warp - sm.warps.data()) - slot_index * warps_per_block_;
-    std::vector<LineRequest>().swap(slot.trace.warps[place]);
+    slot.last = std::max({slot.last, sm.clock, warp.data_at});
+    std::vector<LineRequest>().swap(slot.trace.warps[index - slot_index * warps_per_block_]);
     if (--slot.live > 0) {
       release_if_all_wait(sm, slot_index);  // the others may wait for this one only
       return;
     }
     --sm.live_blocks;
+    sm.last_end = slot.last;
     ++ended_blocks_;
-    place_next_block(sm, slot_index);
+    place_next_block(sm, slot_index,
+                     slot.last + options_.block_start_ticks + draw(options_.block_start_spread + 1));
   }
 
-  void serve(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
+  /// Counts a request, and returns when its data are there.
+  Time serve(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
     const std::uint64_t requests = !pattern.more, sectors = pattern.sectors();
     const std::uint64_t l1_hits_before = counters_.load_l1_hit_sectors, hbm_before = counters_.hbm_read_bytes;
+    Time ready = sm.clock;
     switch (pattern.op) {
       case LineOp::load:
         counters_.load_requests += requests;
         counters_.load_sectors += sectors;
         counters_.load_l1_hit_sectors += sectors;
+        ready = sm.clock + options_.l1_ticks;
         each_run(line, pattern, [&](const LineRun& run) {
-          sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
-            if (missed == 0) return std::uint64_t{0};
+          const bool known = sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
+            if (missed == 0) {
+              ready = std::max(ready, sm.arrivals.of(l));
+              return;
+            }
             counters_.load_l1_hit_sectors -= popcount(missed);
-            read_l2(sm.side, l, merged(sm, l, missed));
-            return std::uint64_t{0};
+            const Time arrival = fetch(sm, l, missed);
+            sm.arrivals.put(l, arrival);
+            sm.last_arrival = std::max(sm.last_arrival, arrival);
+            ready = std::max(ready, arrival);
           });
+          if (!known || sm.last_arrival <= ready) return;
+          for (int i = 0; i < run.lines; ++i) ready = std::max(ready, sm.arrivals.of(run.at(i)));
         });
         break;
       case LineOp::load_no_l1:
         counters_.no_l1_load_requests += requests;
         counters_.no_l1_load_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
-          read_l2(sm.side, l, merged(sm, l, touched));
+          ready = std::max(ready, fetch(sm, l, touched));
         });
         break;
       case LineOp::store:
@@ -226,8 +345,7 @@ class LaunchRun {
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask whole) {
           counters_.l2_write_hit_sectors -= popcount(replay_.l2_.write(l, touched, whole));
           if (whole != 0)
-            sm.l1.read({.line = l, .first = whole},
-                       [](auto...) { return std::uint64_t{0}; });  // L1 keeps what it wrote through
+            sm.l1.read({.line = l, .first = whole}, [](auto...) {});  // L1 keeps what it wrote through
         });
         break;
       case LineOp::atomic:  // L2 reads, changes and keeps the sector
@@ -236,14 +354,17 @@ class LaunchRun {
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
           counters_.hbm_read_bytes += popcount(replay_.l2_.read(sm.side, l, touched).hbm) * kSectorBytes;
           replay_.l2_.write(l, touched, touched);
+          ready = std::max(ready, sm.clock + l2_latency(sm, l));
         });
         break;
+      case LineOp::shared:
       case LineOp::barrier:
         break;
     }
     if (options_.per_site)
       count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before,
                  counters_.hbm_read_bytes - hbm_before);
+    return ready;
   }
 
   /// The lines of a request under their new names: as one run where they lie in one page.
@@ -277,26 +398,40 @@ class LaunchRun {
     return renamed;
   }
 
-  /// What is left of a read when the sectors that other SMs of the side have just asked for are taken out.
-  SectorMask merged(const Sm& sm, std::uint64_t line, SectorMask sectors) {
+  /// Reads what L1 lacks, except what other SMs of the side have just asked for: that comes with theirs, at the same
+  /// time. Returns when.
+  Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors) {
     Recent& recent = recent_[sm.side][line * 0x9E3779B97F4A7C15u >> (64 - kRecentBits)];
-    const std::uint64_t apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
+    const Time apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
     if (recent.line != line || recent.sm == &sm || apart > options_.merge_ticks ||
         recent.reads == kMergedReads) {
       recent = {line, sm.clock, &sm, 0, 0};
     }
-    const SectorMask left = sectors & ~recent.sectors;
-    recent.sectors |= sectors;
     ++recent.reads;
-    return left;
+    if (const SectorMask left = sectors & ~recent.sectors) {
+      recent.sectors |= left;
+      if (read_l2(sm.side, line, left) != 0) {  // HBM has to bring some
+        hbm_arrivals_.put(line, sm.clock + options_.hbm_ticks + draw(options_.hbm_spread + 1));
+      }
+    }
+    return std::max(recent.clock, hbm_arrivals_.of(line)) + l2_latency(sm, line);
   }
 
-  void read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
-    if (sectors == 0) return;
+  /// The way to L2 and back: longer for some TPCs and for some lines.
+  Time l2_latency(const Sm& sm, std::uint64_t line) const {
+    const auto part_of = [](Time whole, std::uint64_t number) {
+      return ((number + 1) * 0x9E3779B97F4A7C15u >> 32) * whole >> 32;
+    };
+    return options_.l2_ticks + part_of(options_.l2_spread_tpcs, sm.tpc) +
+           part_of(options_.l2_spread_lines, line);
+  }
+
+  SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
     const PartitionedL2::Missed missed = replay_.l2_.read(side, line, sectors);
     counters_.l2_read_sectors += popcount(sectors);
     counters_.l2_read_hit_sectors += popcount(sectors) - popcount(missed.l2);
     counters_.hbm_read_bytes += popcount(missed.hbm) * kSectorBytes;
+    return missed.hbm;
   }
 
   void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t hbm_bytes) {
@@ -324,13 +459,14 @@ class LaunchRun {
   static constexpr int kMergedReads = 4;
   struct Recent {
     std::uint64_t line = ~std::uint64_t{0};
-    std::uint64_t clock = 0;
+    Time clock = 0;
     const Sm* sm = nullptr;  ///< that asked first
     SectorMask sectors = 0;
     int reads = 0;
   };
   std::array<std::array<Recent, std::size_t{1} << kRecentBits>, 2> recent_;
-  std::uint64_t clock_ = 0;
+  Arrivals<14> hbm_arrivals_;
+  Time clock_ = 0;
   std::uint64_t random_ = 0x853C49E6748FEA9Bu;
   std::vector<Sm> sms_;
   ReplayCounters counters_;

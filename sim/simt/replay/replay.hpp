@@ -46,6 +46,7 @@ struct ReplayCounters {
   std::uint64_t hbm_write_bytes = 0;      ///< what left L2 while the kernel ran
   std::uint64_t l2_dirty_bytes = 0;       ///< what stayed in L2, to be written later
   std::uint64_t resident_blocks = 0;      ///< the most at a time
+  std::uint64_t cycles = 0;               ///< of the replay's clock: what orders the requests, no forecast of time
   std::vector<ReplaySiteCounters> sites;  ///< by LinePattern::site; empty unless asked for
 
   /// (Nsight Compute's metric name, value), in a fixed order. Rates are in percent, 0 where nothing was asked.
@@ -54,17 +55,31 @@ struct ReplayCounters {
 
 struct ReplayOptions {
   bool per_site = false;
-  /// Time is counted in lines: an SM serves one a tick. An instruction takes as many ticks as it touches lines, and at
-  /// least `instruction_ticks`; a warp alone waits `latency_ticks` for its next turn.
-  std::uint64_t instruction_ticks = 2;
-  std::uint64_t latency_ticks = 16;
-  /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
-  std::uint64_t visit_ticks = 64;
-  /// Warps have their turns in order, but one in `lot_every` times the next is drawn by lot: blocks drift apart, as they
-  /// do on the card.
-  int lot_every = 2;
+
+  // Time is counted in ticks, quarter cycles of an SM. Where each value comes from: docs/replay-model.md.
+
+  /// An SM serves a line in four ticks, and an instruction in no less than this.
+  std::uint64_t instruction_ticks = 6;
+  /// A warp waits when it has so many loads under way, until all have returned. It also waits before shared accesses and
+  /// barriers.
+  int loads_in_flight = 8;
+  /// A load that hits L1 returns after this, or when the line's miss returns.
+  std::uint64_t l1_ticks = 132;
+  /// A load that hits L2 returns after l2_ticks, and up to so much later for a far TPC and for a far line.
+  std::uint64_t l2_ticks = 800, l2_spread_tpcs = 480, l2_spread_lines = 160;
+  /// What L2 lacks comes this much later, and up to hbm_spread more.
+  std::uint64_t hbm_ticks = 1800, hbm_spread = 400;
+  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp, with what it computes between two of
+  /// them, for shared_warp_ticks. A warp does so many of them in a row.
+  std::uint64_t shared_ticks = 5, shared_warp_ticks = 44;
+  std::uint32_t shared_in_a_row = 24;
+  /// A place that is free gets its next block so much later, and up to the spread more.
+  std::uint64_t block_start_ticks = 1576, block_start_spread = 448;
   /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.
-  std::uint64_t merge_ticks = 160;
+  std::uint64_t merge_ticks = 400;
+  /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
+  std::uint64_t visit_ticks = 128;
+
   /// Called now and then with the number of blocks that have ended, of how many.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
@@ -72,8 +87,9 @@ struct ReplayOptions {
 /// A card's memory system. The L2 lives as long as the object; every L1 is empty when a kernel starts.
 ///
 /// Blocks become resident in order of their index, first one an SM, then a second one, …; when a block ends its SM takes
-/// the next. The warps of an SM take turns, one instruction each, and an SM's time is counted in the lines that it
-/// serves (ReplayOptions), so that SMs with more to do fall behind; a warp at a barrier waits for its block. The counts
+/// the next. Each SM has a clock: its warps' instructions take time, and a warp that waits for its loads lets the others
+/// go on (ReplayOptions). That decides which SMs meet at a line and which of them come too late. Chance has a part (which
+/// of the ready warps goes on), from a generator that every launch starts anew, so that the counts
 /// depend on nothing but the traces: pages of 2 MiB are renamed in order of their first touch, so the addresses of the
 /// host do not matter as long as each allocation keeps its place within a page.
 class Replay {

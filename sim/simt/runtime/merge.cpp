@@ -10,12 +10,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "sim/simt/runtime/line_runs.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/worker.hpp"
 
 namespace flashlab::simt {
+
+// Fewer shared accesses than this between two global ones are put off: the stores of a tile that is being loaded, say,
+// which on the card come after its loads.
+constexpr std::uint64_t kSharedTogether = 64;
 
 Complaint misaligned(int width_bytes, Offset where) {
   return {fmt::format("an access of {} bytes at {}, which is no multiple of {}", width_bytes,
@@ -245,12 +250,15 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     const std::uint64_t dense = a.linear && a.stride == 0 ? 1 : (lanes * width + 31) / 32;
     tally.counted.sectors += sectors;
     tally.counted.ideal_sectors += std::min(sectors, dense);
-    if (trace_ != nullptr)
+    if (trace_ != nullptr) {
+      if (warps_[current_warp_].shared_accesses >= kSharedTogether) trace_shared(current_warp_);
       add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key),
                 line_op(kind_of_key(key)), a);
+    }
     if (job_->checks.unwritten) check_written(tally, a);
     return;
   }
+  ++warps_[current_warp_].shared_accesses;
   const Wavefronts w = count_wavefronts(a, op_of(kind_of_key(key)) == Op::store);
   tally.counted.wavefronts += static_cast<std::uint64_t>(w.count);
   tally.counted.conflicts += static_cast<std::uint64_t>(w.count - w.ideal);
@@ -260,6 +268,13 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     ++segment_;
   }
   if (job_->checks.races || job_->checks.unwritten) check_shared(tally, a);
+}
+
+/// Mentions a warp's shared accesses in its trace: the replay needs to know how long they keep it, not what they do.
+void Worker::trace_shared(int warp) {
+  const std::uint64_t accesses = std::exchange(warps_[warp].shared_accesses, 0);
+  if (trace_ == nullptr || accesses == 0) return;
+  trace_writer_.add(static_cast<std::size_t>(warp), accesses, {.op = LineOp::shared, .lines = 0});
 }
 
 void Worker::check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high) {

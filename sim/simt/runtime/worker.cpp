@@ -140,6 +140,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.lanes = lanes == kWarp ? ~0u : (1u << lanes) - 1;
     warp.ready = warp.lanes;
     warp.full = warp.at_barrier = warp.done = 0;
+    warp.shared_accesses = 0;
     for (auto& meeting : warp.meetings) meeting->mask = 0;
     warp.last_meeting = nullptr;
   }
@@ -169,6 +170,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
 void Worker::run_all_warps() {
   run_until_done();
   if (trace_ == nullptr) return;
+  for (int w = 0; w < warp_count_; ++w) trace_shared(w);
   for (const auto& warp : trace_->warps) requests_a_warp_ = std::max(requests_a_warp_, warp.size());
 }
 
@@ -265,6 +267,7 @@ bool Worker::release_barrier() {
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
     counters_.barriers += 1;
+    trace_shared(w);
     if (trace_ != nullptr)
       trace_writer_.add(static_cast<std::size_t>(w), 0,
                         {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
@@ -276,12 +279,16 @@ bool Worker::release_barrier() {
   return true;
 }
 
+// Whether lanes stand there already, and not this one.
+static bool waits_for(const Meeting& meeting, std::uint32_t self) {
+  return meeting.kind != CollectiveKind::active && meeting.arrived != meeting.mask && (meeting.arrived & self) == 0;
+}
+
 // The meeting that waits for this lane, or else one that is free.
 Meeting* Worker::find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self) {
   Meeting* free = nullptr;
   for (auto& m : warp.meetings) {
-    const bool open = m->kind != CollectiveKind::active && m->arrived != m->mask;
-    if (m->mask == mask && open && (m->arrived & self) == 0) return m.get();
+    if (m->mask == mask && waits_for(*m, self)) return m.get();
     if (m->mask == 0) free = m.get();
   }
   return free != nullptr ? free : warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
@@ -299,8 +306,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
     mask |= self;
   }
   Meeting* meeting = warp.last_meeting;
-  if (meeting == nullptr || meeting->mask != mask || meeting->arrived == mask || (meeting->arrived & self) != 0 ||
-      meeting->kind == CollectiveKind::active) {
+  if (meeting == nullptr || meeting->mask != mask || !waits_for(*meeting, self)) {
     meeting = warp.last_meeting = find_meeting(warp, mask, self);
     if (meeting->mask == 0) {
       meeting->mask = mask;

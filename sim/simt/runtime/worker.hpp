@@ -72,6 +72,7 @@ struct alignas(64) Lane {  // one line of the processor's cache
 struct Warp {
   std::uint32_t lanes = 0;  // that exist
   std::uint32_t ready = 0, full = 0, at_barrier = 0, done = 0;
+  std::uint64_t shared_accesses = 0;  // that the trace does not mention yet
   std::vector<std::unique_ptr<Meeting>> meetings;
   Meeting* last_meeting = nullptr;  // the one that lanes came to last
 };
@@ -158,6 +159,7 @@ class Worker {
   std::uint32_t merge_first(std::uint32_t mask, const Entry* const* heads);
   void account(std::uint32_t key, WarpAccess& a);
   void account_part(std::uint32_t key, const WarpAccess& a, bool shared);
+  void trace_shared(int warp);
   void check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high);
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);

@@ -69,7 +69,7 @@ StageRun run_stage(std::string_view slug, const Problem& problem, const Tensor& 
           options.progress(kernel, done, total);
         };
       }
-      replay->flush_caches();
+      replay->flush_caches_as_profiler();
       const ReplayCounters caches = replay->launch(launch, resources, replay_options);
       run.kernels.push_back(
           {.caches = caches, .blocks_per_sm = occupancy(resources, replay->profile()).blocks_per_sm});

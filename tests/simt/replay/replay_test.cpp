@@ -189,6 +189,22 @@ TEST_CASE(
   CHECK(c.sites[3].requests == 2);
 }
 
+TEST_CASE("a warp waits for its loads and spends time on shared memory, which touches no line") {
+  const auto cycles = [](std::uint64_t loads, std::uint64_t shared) {
+    const ReplayCounters c = cold(Stream(1, 32, [=](std::uint64_t, int, WarpStream& out) {
+      for (std::uint64_t i = 0; i < loads; ++i) out.load(i);
+      if (shared > 0) out.shared(shared);
+    }));
+    CHECK(c.load_requests == loads);
+    CHECK(c.hbm_read_bytes == loads * 128);
+    return c.cycles;
+  };
+  const ReplayOptions o;
+  CHECK(cycles(8, 0) < cycles(16, 0));  // the ninth waits for the first eight
+  CHECK(cycles(16, 0) >= 2 * o.hbm_ticks / 4);
+  CHECK(cycles(0, 1000) == 1000 * o.shared_warp_ticks / 4);
+}
+
 TEST_CASE("metrics bear Nsight Compute's names, each once") {
   const auto metrics = cold(copy_stream(1)).metrics();
   std::set<std::string_view> names;

@@ -15,8 +15,10 @@ if(TARGET flashlab)
   # The program finds its library of simulated kernels beside it, wherever both are moved.
   file(RELATIVE_PATH bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
   set_target_properties(flashlab PROPERTIES INSTALL_RPATH "$ORIGIN/${bin_to_lib}")
-  install(TARGETS flashlab flashlab_simt_stages
-    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  # flashlab_simt_child: what `flashlab profile` links programs with, beside the libraries above.
+  install(TARGETS flashlab flashlab_simt_stages flashlab_simt_child
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/flashlabConfig.cmake.in

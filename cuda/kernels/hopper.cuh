@@ -20,139 +20,181 @@ namespace flashlab {
 // Each idea can be left out, by a struct that inherits this one and says otherwise; `flashlab bench --ablate` says what
 // each buys.
 struct HopperOptions {
+  static constexpr bool swizzle = true;       // rows of 128 bytes, their 16-byte chunks permuted; or chunks in columns
+  static constexpr bool specialised = true;   // a warp of its own fetches; or a thread of group 0 between its products
   static constexpr bool ping_pong = true;     // warpgroups take turns at issuing products
   static constexpr bool overlap = true;       // softmax of a tile runs under the products of its neighbours
-  static constexpr bool lazy_rescale = true;  // O is rescaled only when a maximum has grown by more than 2^8
+  static constexpr bool seamless = true;      // the first product of a tile of rows is issued with the last of the one before
+  static constexpr bool lazy_rescale = true;  // O is rescaled only when a maximum has grown by 2^8; at d = 64 it does not pay
   static constexpr bool persistent = true;    // blocks take tiles until none is left
   static constexpr int groups = 0, keys = 0, stages = 0;  // 0: as HopperTile says
 };
 
-// Br = 64 · groups rows of Q a block, Bc keys a tile, so many tiles of K and of V in shared memory.
-template <int d, bool causal, class Options>
+// Br = 64 · groups rows of Q a block, Bc keys a tile, so many tiles of Q, and of K and V, in shared memory.
+template <int d, class Options>
 struct HopperTile {
   static constexpr int groups = Options::groups ? Options::groups : d == 64 ? 3 : 2;
-  static constexpr int Bc = Options::keys ? Options::keys : d == 64 ? 128 : d == 256 ? 80 : causal ? 128 : 176;
+  static constexpr int Bc = Options::keys ? Options::keys : d == 256 ? 80 : 128;
   static constexpr int stages = Options::stages ? Options::stages : 2;
-  static constexpr int Br = 64 * groups;
+  static constexpr bool seamless = Options::seamless && d != 256;  // which leaves no room for a second Q
+  static constexpr int q_stages = seamless ? 2 : 1;
+  static constexpr bool specialised = Options::specialised || !seamless;
+  static constexpr int Br = 64 * groups, width = Options::swizzle ? 64 : 8;
   static constexpr int threads = 128 * (1 + groups);
-  static constexpr int registers_fetch = groups == 3 ? 32 : 24, registers_compute = groups == 3 ? 160 : 240;
+  static constexpr int registers_fetch = groups == 3 ? 32 : 56, registers_compute = groups == 3 ? 160 : 224;
 };
 
-// What lies in shared memory; every tile in panels of 64 columns.
+// What lies in shared memory; every tile in panels of 64 columns (8 if not swizzled). An mbarrier each for "it is here"
+// and "it may go".
 template <class T, int d, class Tile>
 struct HopperShared {
-  alignas(1024) T sQ[Tile::groups][d / 64][64][64];             // Q_i, and O_i on its way out
-  alignas(1024) T sK[Tile::stages][d / 64][Tile::Bc][64];       // K_j
-  alignas(1024) T sV[Tile::stages][d / 64][Tile::Bc][64];       // V_j
+  static constexpr int width = Tile::width, panels = d / width;
+  alignas(1024) T sQ[Tile::q_stages][Tile::groups][panels][64][width];  // Q_i, and O_i on its way out
+  alignas(1024) T sK[Tile::stages][panels][Tile::Bc][width];            // K_j
+  alignas(1024) T sV[Tile::stages][panels][Tile::Bc][width];            // V_j
+  uint64_t q_full[Tile::q_stages][Tile::groups], q_empty[Tile::q_stages][Tile::groups];
   uint64_t k_full[Tile::stages], k_empty[Tile::stages];
   uint64_t v_full[Tile::stages], v_empty[Tile::stages];
-  uint64_t q_full, q_empty, tile_full, tile_empty;
-  int tile;
+  uint64_t o_full[Tile::groups];
+  uint64_t tile_full, tile_empty;
+  struct Place {
+    int tile, head, row0, key_tiles;
+  } place;
 };
 
-// Tiles of rows, longest first. Under the causal mask the heads whose K and V fit in the L2 together form a section,
-// and all heads of a section do their long tiles first; without a mask a section is one head.
+// Tiles of rows, in the order in which they are taken: head after head, so that blocks at work share K and V in the L2
+// and new heads come from HBM at an even pace; within a head the longest first. Only the `last_heads` mix: all their
+// long tiles, then all their short ones, so that blocks end together.
 struct HopperWork {
-  int N, heads, heads_per_kv_head, batch_heads, row_tiles, section;
+  int N, heads_per_kv_head, batch_heads, row_tiles, last_heads;
   float scale_log2;  // log2(e) / √d
   unsigned* taken;   // tiles handed out beyond the first of each block
 
   __device__ int tiles() const { return batch_heads * row_tiles; }
   struct Place {
-    int head, kv_head, row0;
+    int head, row0;
   };
   template <int Br>
   __device__ Place place(int tile) const {
-    const int first = tile / (section * row_tiles) * section;      // head of this section
-    const int in_section = tile - first * row_tiles, width = min(section, batch_heads - first);
-    const int head = first + in_section % width;
-    return {head, head / heads_per_kv_head, (row_tiles - 1 - in_section / width) * Br};
+    const int lone = batch_heads - last_heads;                     // heads that are taken one by one
+    const bool mixed = tile >= lone * row_tiles;
+    const int width = mixed ? last_heads : row_tiles, t = mixed ? tile - lone * row_tiles : tile;
+    const int quotient = t / width, rest = t - quotient * width;
+    return {mixed ? lone + rest : quotient, (row_tiles - 1 - (mixed ? quotient : rest)) * Br};
   }
-};
-
-// A place in the ring of stages; the parity tells first use from second.
-template <int stages>
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == stages) stage = 0, parity ^= 1;
+  // Tiles of Bc keys that some of the `rows` rows from row0 on see; 1 when there are no such rows.
+  template <bool causal, int Bc>
+  __device__ int key_tiles(int row0, int rows) const {
+    if (row0 >= N) return 1;
+    return ((causal ? min(N, row0 + rows) : N) + Bc - 1) / Bc;
   }
 };
 
 template <class T, int d, bool causal, class Options>
-__global__ void __launch_bounds__(HopperTile<d, causal, Options>::threads, 1)
+__global__ void __launch_bounds__(HopperTile<d, Options>::threads, 1)
 hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · heads, N, d)
        const __grid_constant__ CUtensorMap gK,                   // (batch · kv_heads, N, d)
        const __grid_constant__ CUtensorMap gV,                   // (batch · kv_heads, N, d)
        const __grid_constant__ CUtensorMap gO,                   // (batch · heads, N, d)
        float* __restrict__ L,                                    // (batch · heads, N)
        const HopperWork work) {
-  using Tile = HopperTile<d, causal, Options>;
-  constexpr int Br = Tile::Br, Bc = Tile::Bc, stages = Tile::stages, groups = Tile::groups, panels = d / 64;
+  using Tile = HopperTile<d, Options>;
+  constexpr int Br = Tile::Br, Bc = Tile::Bc, stages = Tile::stages, groups = Tile::groups, width = Tile::width, panels = d / width;
   extern __shared__ __align__(1024) unsigned char bytes[];
   auto& shared = *reinterpret_cast<HopperShared<T, d, Tile>*>(bytes);
-  const int group = threadIdx.x / 128 - 1;                       // −1 fetches, the others compute
+  const int warp = __shfl_sync(0xffffffffu, threadIdx.x / 32, 0), lane = threadIdx.x % 32;  // the compiler sees: uniform
+  const int group = warp / 4 - 1;                                // −1 fetches, the others compute
   const int N = work.N, tiles = work.tiles();
-  const auto key_tiles = [&](int row0) { return ((causal ? min(N, row0 + Br) : N) + Bc - 1) / Bc; };
 
   if (threadIdx.x == 0) {
     for (int s = 0; s < stages; ++s) {
       ptx::mbarrier_init(&shared.k_full[s], 1), ptx::mbarrier_init(&shared.k_empty[s], 4 * groups);
       ptx::mbarrier_init(&shared.v_full[s], 1), ptx::mbarrier_init(&shared.v_empty[s], 4 * groups);
     }
-    ptx::mbarrier_init(&shared.q_full, 1), ptx::mbarrier_init(&shared.q_empty, groups);
-    ptx::mbarrier_init(&shared.tile_full, 1), ptx::mbarrier_init(&shared.tile_empty, 4 * groups);
+    for (int s = 0; s < Tile::q_stages; ++s) {
+      for (int g = 0; g < groups; ++g) ptx::mbarrier_init(&shared.q_full[s][g], 1), ptx::mbarrier_init(&shared.q_empty[s][g], 1);
+    }
+    for (int g = 0; g < groups; ++g) ptx::mbarrier_init(&shared.o_full[g], 128);
+    ptx::mbarrier_init(&shared.tile_full, 1), ptx::mbarrier_init(&shared.tile_empty, 5 * groups);
     ptx::fence_mbarrier_init();
   }
   __syncthreads();
 
+  // ---------------------------------------------------------------------------------------------- the thread that fetches
+  // The t-th use of a ring of stages is of stage t % stages, and has to wait until use t − stages is over.
+  uint32_t sent = 0, k_sent = 0, v_sent = 0;                     // tiles of Q, K and V
+  int tile = blockIdx.x, next = tiles, kv_head = 0, v_next = 0;
+  const auto load = [&](T (&sX)[stages][panels][Bc][width], const CUtensorMap& gX, uint64_t* full, uint64_t* empty, uint32_t t,
+                        int kv_head, int j) {                    // X_j (Bc, d)  HBM or L2 → shared
+    const int s = t % stages;
+    ptx::mbarrier_wait(&empty[s], t / stages % 2 ^ 1);
+    ptx::mbarrier_arrive_expect(&full[s], sizeof(sX[0]));
+    ptx::tma_load(sX[s], &gX, 0, j * Bc, 0, kv_head, &full[s]);
+  };
+  const auto load_k = [&](int kv_head, int j) { load(shared.sK, gK, shared.k_full, shared.k_empty, k_sent++, kv_head, j); };
+  const auto load_v = [&](int kv_head, int j) { load(shared.sV, gV, shared.v_full, shared.v_empty, v_sent++, kv_head, j); };
+  const auto begin_tile = [&] {                                  // its number, Q_i, and the last tile of K
+    const auto [head, row0] = work.template place<Br>(tile);
+    const int n = work.template key_tiles<causal, Bc>(row0, Br);
+    ptx::mbarrier_wait(&shared.tile_empty, sent % 2 ^ 1);
+    shared.place = {tile, head, row0, n};
+    ptx::mbarrier_arrive(&shared.tile_full);
+    if (tile >= tiles) return;
+    if constexpr (Options::persistent) {                         // asked for now, needed when this tile is done
+      const unsigned order = atomicAdd(work.taken, 1u);
+      if (order == static_cast<unsigned>(tiles) - 1) *work.taken = 0;  // the last one of all: ready for the next launch
+      next = static_cast<int>(gridDim.x + order);
+    }
+    const int s = sent % Tile::q_stages;
+#pragma unroll 1
+    for (int g = 0; g < groups; ++g) {
+      ptx::mbarrier_wait(&shared.q_empty[s][g], sent / Tile::q_stages % 2 ^ 1);
+      ptx::mbarrier_arrive_expect(&shared.q_full[s][g], sizeof(shared.sQ[0][0]));
+      ptx::tma_load(shared.sQ[s][g], &gQ, 0, row0 + 64 * g, 0, head, &shared.q_full[s][g]);
+    }
+    ++sent;
+    kv_head = head / work.heads_per_kv_head;
+    v_next = n - 1;
+    load_k(kv_head, n - 1);
+  };
+  const auto fetch = [&] {                                       // what one step takes: K_{j−1} and V_j
+    if (v_next > 0) {
+      load_k(kv_head, v_next - 1), load_v(kv_head, v_next--);
+      return;
+    }
+    const int last_kv_head = kv_head;
+    tile = next;
+    if constexpr (Tile::seamless) begin_tile();
+    load_v(last_kv_head, 0);
+    if constexpr (!Tile::seamless) begin_tile();
+  };
+
   if (group < 0) {
-    // ---------------------------------------------------------------------------------------- the warp that fetches
+    // --------------------------------------------------------- a warp that fetches, and one for each group that stores
     ptx::registers_decrease<Tile::registers_fetch>();
-    if (threadIdx.x != 0) return;
-    Ring<stages> k, v;
-    const auto load = [&](T (&sX)[panels][Bc][64], const CUtensorMap& gX, uint64_t* full, uint64_t* empty, Ring<stages>& ring,
-                          int kv_head, int j) {                  // X_j (Bc, d)  HBM or L2 → shared
-      ptx::mbarrier_wait(&empty[ring.stage], ring.parity ^ 1);
-      ptx::mbarrier_arrive_expect(&full[ring.stage], sizeof(sX));
-      ptx::tma_load(sX, &gX, 0, j * Bc, 0, kv_head, &full[ring.stage]);
-      ring.advance();
-    };
-    uint32_t parity = 0;
-    for (int tile = blockIdx.x;; parity ^= 1) {
-      ptx::mbarrier_wait(&shared.tile_empty, parity ^ 1);
-      shared.tile = tile;
-      ptx::mbarrier_arrive(&shared.tile_full);
-      if (tile >= tiles) break;
-      const auto [head, kv_head, row0] = work.template place<Br>(tile);
-      const int n = key_tiles(row0);
-      ptx::mbarrier_wait(&shared.q_empty, parity ^ 1);
-      ptx::mbarrier_arrive_expect(&shared.q_full, sizeof(shared.sQ));
-      for (int g = 0; g < groups; ++g) ptx::tma_load(shared.sQ[g], &gQ, 0, row0 + 64 * g, 0, head, &shared.q_full);
-      load(shared.sK[k.stage], gK, shared.k_full, shared.k_empty, k, kv_head, n - 1);
-      for (int j = n - 1; j >= 0; --j) {
-        if (j > 0) load(shared.sK[k.stage], gK, shared.k_full, shared.k_empty, k, kv_head, j - 1);
-        load(shared.sV[v.stage], gV, shared.v_full, shared.v_empty, v, kv_head, j);
-      }
-      if (!Options::persistent) {
-        tile = tiles;
-      } else {
-        const unsigned order = atomicAdd(work.taken, 1u);
-        if (order == static_cast<unsigned>(tiles) - 1) *work.taken = 0;  // the last one of all: ready for the next launch
-        tile = static_cast<int>(gridDim.x + order);
-      }
+    if (lane != 0) return;
+    if (warp == 0 && Tile::specialised) {
+      begin_tile();
+      while (tile < tiles) fetch();
+    }
+    const int g = warp - 1;
+    for (uint32_t taken = 0; g >= 0 && g < groups; ++taken) {
+      ptx::mbarrier_wait(&shared.tile_full, taken % 2);
+      const auto place = shared.place;
+      ptx::mbarrier_arrive(&shared.tile_empty);
+      if (place.tile >= tiles) break;
+      const int s = taken % Tile::q_stages;
+      ptx::mbarrier_wait(&shared.o_full[g], taken % 2);
+      ptx::tma_store(&gO, 0, place.row0 + 64 * g, 0, place.head, shared.sQ[s][g]);
+      ptx::tma_store_commit();
+      ptx::tma_store_wait_read();
+      ptx::mbarrier_arrive(&shared.q_empty[s][g]);
     }
     return;
   }
 
   // ------------------------------------------------------------------------------------ the warpgroups that compute
   ptx::registers_increase<Tile::registers_compute>();
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
-  const bool speaks = lane == 0;
-  const auto release = [&](uint64_t* bar) {
-    if (speaks) ptx::mbarrier_arrive(bar);
-  };
   constexpr int kTurn = 1, kGroup = 1 + groups;                  // named barriers
   const auto take_turn = [&] {
     if constexpr (Options::ping_pong) ptx::barrier_sync(kTurn + group, 256);
@@ -160,192 +202,281 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   const auto pass_turn = [&] {
     if constexpr (Options::ping_pong) ptx::barrier_arrive(kTurn + (group + 1) % groups, 256);
   };
-  if (Options::ping_pong && group == groups - 1) pass_turn();
+  if (group == groups - 1) pass_turn();                          // the first turn is group 0's
 
-  Ring<stages> k, v;
-  for (uint32_t parity = 0;; parity ^= 1) {
-    ptx::mbarrier_wait(&shared.tile_full, parity);
-    const int tile = shared.tile;
+  float s[Bc / 2];                                               // S (64, Bc): [column / 8][row, row + 8][two columns]
+  uint32_t p[Bc / 4];                                            // P (64, Bc) in pairs
+  float o[d / 2];                                                // O (64, d)
+  float m[2], l[2], kept[2], inverse[2];
+  uint32_t taken = 0, keys = 0;                                  // tiles of rows, and of K: how far this group is
+  int head = 0, row0 = 0, n = 0, mine = 0, j = 0;                // this tile: of n tiles of keys, `mine` concern this group
+
+  const auto release = [&](uint64_t& bar) {
+    if (lane == 0) ptx::mbarrier_arrive(&bar);
+  };
+  // V_j is waited for after K_{j−1}, everywhere.
+  const auto k_stage = [&] { return keys % stages; };
+  const auto v_stage = [&] { return (keys - 1) % stages; };
+  const auto wait_k = [&] { ptx::mbarrier_wait(&shared.k_full[k_stage()], keys / stages % 2); };
+  const auto wait_v = [&] { ptx::mbarrier_wait(&shared.v_full[v_stage()], (keys - 1) / stages % 2); };
+  const auto release_k = [&] { release(shared.k_empty[k_stage()]); };
+  const auto release_v = [&] { release(shared.v_empty[v_stage()]); };
+  const auto take_tile = [&] {                                   // false: there is none left
+    ptx::mbarrier_wait(&shared.tile_full, taken % 2);
+    const auto place = shared.place;
     __syncwarp();
-    release(&shared.tile_empty);
-    if (tile >= tiles) break;
-    const auto [head, kv_head, row0] = work.template place<Br>(tile);
-    const int row = row0 + 64 * group + 16 * warp + lane / 4;    // this thread has rows `row` and `row + 8`
-    int j = key_tiles(row0) - 1;
-
-    float s[Bc / 2];                                             // S (64, Bc): [column / 8][row, row + 8][two columns]
-    uint32_t p[Bc / 4];                                          // P (64, Bc) in pairs
-    float o[d / 2];                                              // O (64, d)
-    float m[2] = {-INFINITY, -INFINITY}, l[2] = {0.0f, 0.0f}, kept[2];
-
-    const auto multiply_qk = [&] {                               // S = Q K_jᵀ
-      ptx::mbarrier_wait(&shared.k_full[k.stage], k.parity);
-      take_turn();
-      ptx::wgmma_fence();
-      const uint64_t Q = ptx::matrix_descriptor(shared.sQ[group], 0), K = ptx::matrix_descriptor(shared.sK[k.stage], 0);
+    release(shared.tile_empty);
+    if (place.tile >= tiles) return false;
+    head = place.head, row0 = place.row0 + 64 * group, n = place.key_tiles;
+    mine = causal || row0 >= N ? work.template key_tiles<causal, Bc>(row0, 64) : n;
+    ptx::mbarrier_wait(&shared.q_full[taken % Tile::q_stages][group], taken / Tile::q_stages % 2);
+    ++taken;
+    return true;
+  };
+  // Matrices of 8 rows × 16 bytes are what wgmma reads. Swizzled: eight side by side are an atom of 1 KB. Otherwise each is
+  // 128 bytes in one piece, with the next rows behind it and the next columns a panel further.
+  const auto rows_descriptor = [&](const void* sX, int panel_bytes) {
+    return Options::swizzle ? ptx::matrix_descriptor(sX, 0, 1024, true) : ptx::matrix_descriptor(sX, panel_bytes, 128, false);
+  };
+  const auto columns_descriptor = [&](const void* sX, int panel_bytes) {
+    return Options::swizzle ? ptx::matrix_descriptor(sX, panel_bytes, 1024, true) : ptx::matrix_descriptor(sX, 128, panel_bytes, false);
+  };
+  const auto q_stage = [&] { return (taken - 1) % Tile::q_stages; };
+  const auto issue_qk = [&] {                                    // S = Q K_jᵀ
+    ptx::wgmma_fence();
+    constexpr int q_panel = sizeof(shared.sQ[0][0][0]), k_panel = sizeof(shared.sK[0][0]);
+    const uint64_t Q = rows_descriptor(shared.sQ[q_stage()][group], q_panel), K = rows_descriptor(shared.sK[k_stage()], k_panel);
 #pragma unroll
-      for (int c = 0; c < d; c += 16) {                          // 16 columns are 32 B of a panel's row
-        ptx::wgmma_ss<T>(s, Q + (c / 64 * sizeof(shared.sQ[0][0]) + c % 64 * 2 >> 4),
-                         K + (c / 64 * sizeof(shared.sK[0][0]) + c % 64 * 2 >> 4), c > 0);
-      }
-      ptx::wgmma_commit();
-    };
-    const auto add_pv = [&](bool first) {                        // O += P V_j
-      ptx::mbarrier_wait(&shared.v_full[v.stage], v.parity);
-      ptx::wgmma_fence();
-      const uint64_t V = ptx::matrix_descriptor(shared.sV[v.stage], sizeof(shared.sV[0][0]));
-#pragma unroll
-      for (int r = 0; r < Bc; r += 16) ptx::wgmma_rs<T>(o, &p[r / 4], V + (r * 128 >> 4), !first || r > 0);
-      ptx::wgmma_commit();
-    };
-    const auto release_k = [&] { release(&shared.k_empty[k.stage]), k.advance(); };
-    const auto release_v = [&] { release(&shared.v_empty[v.stage]), v.advance(); };
-    const auto mask = [&](int j) {                               // keys past the row, and past N
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        const int last = (causal ? min(N - 1, row + 8 * h) : N - 1) - j * Bc - lane % 4 * 2;
-#pragma unroll
-        for (int c = 0; c < Bc / 8; ++c) {
-          if (8 * c > last) s[4 * c + 2 * h] = -INFINITY;
-          if (8 * c + 1 > last) s[4 * c + 2 * h + 1] = -INFINITY;
-        }
-      }
-    };
-    bool rescale = false;
-    const auto softmax = [&](bool first) {                       // s becomes P, not yet divided by l
-      float m_new[2];
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        float x = fmaxf(s[2 * h], s[2 * h + 1]);
-#pragma unroll
-        for (int c = 1; c < Bc / 8; ++c) x = fmaxf(x, fmaxf(s[4 * c + 2 * h], s[4 * c + 2 * h + 1]));
-        x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
-        x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
-        m_new[h] = fmaxf(m[h], x);
-      }
-      rescale = !first;
-      if constexpr (Options::lazy_rescale) {                      // P then stays below 2^8, and l and O agree on the old m
-        constexpr float kGrowth = 8.0f;
-        const bool grew = (m_new[0] - m[0]) * work.scale_log2 > kGrowth || (m_new[1] - m[1]) * work.scale_log2 > kGrowth;
-        rescale = !first && __any_sync(0xffffffffu, grew);
-        if (!first && !rescale) m_new[0] = m[0], m_new[1] = m[1];
-      }
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        const float shift = m_new[h] == -INFINITY ? 0.0f : m_new[h] * work.scale_log2;  // a row that sees no key yet
-        kept[h] = ptx::exp2_approx(m[h] * work.scale_log2 - shift);
-        m[h] = m_new[h];
-        if (rescale) l[h] *= kept[h];
-        float sums[2] = {0.0f, 0.0f};
-#pragma unroll
-        for (int c = 0; c < Bc / 8; ++c) {
-#pragma unroll
-          for (int x = 0; x < 2; ++x) {
-            float& e = s[4 * c + 2 * h + x];
-            e = ptx::exp2_approx(fmaf(e, work.scale_log2, -shift));
-            sums[x] += e;
-          }
-        }
-        l[h] += sums[0] + sums[1];
-      }
-    };
-    const auto pack_p = [&] {                                    // D's layout of S is A's layout of P
-#pragma unroll
-      for (int i = 0; i < Bc / 4; ++i) p[i] = ptx::pack<T>(s[2 * i], s[2 * i + 1]);
-    };
-    const auto rescale_o = [&] {
-      if (!rescale) return;
-#pragma unroll
-      for (int i = 0; i < d / 2; ++i) o[i] *= kept[i / 2 % 2];
-    };
-
-    ptx::mbarrier_wait(&shared.q_full, parity);
-    multiply_qk();
-    pass_turn();
-    ptx::wgmma_wait<0>();
-    ptx::settle(s);
-    release_k();
-    mask(j);
-    softmax(true);
-    pack_p();
-    bool first = true;
-    const auto step = [&](auto masked) {                         // tile j, while P V of tile j + 1 is still to come
-      if constexpr (Options::overlap) {
-        multiply_qk();
-        add_pv(first);
-        pass_turn();
-        ptx::wgmma_wait<1>();                                    // S is there
-        ptx::settle(s);
-        release_k();
-        if constexpr (decltype(masked)::value) mask(j);
-        softmax(false);
-        ptx::wgmma_wait<0>();                                    // O too
-        ptx::settle(s), ptx::settle(o);
-        release_v();
-      } else {
-        add_pv(first);
-        ptx::wgmma_wait<0>();
-        ptx::settle(o);
-        release_v();
-        multiply_qk();
-        pass_turn();
-        ptx::wgmma_wait<0>();
-        ptx::settle(s);
-        release_k();
-        if constexpr (decltype(masked)::value) mask(j);
-        softmax(false);
-      }
-      pack_p();
-      rescale_o();
-      first = false;
-    };
-    --j;
-    if constexpr (causal) {                                      // the tiles that the diagonal crosses
-      const int row_first = row0 + 64 * group;
-      for (; j >= 0 && (j + 1) * Bc - 1 > row_first; --j) step(std::true_type{});
+    for (int c = 0; c < d; c += 16) {
+      ptx::wgmma_ss<T>(s, Q + (c / width * q_panel + c % width * 2 >> 4), K + (c / width * k_panel + c % width * 2 >> 4), c > 0);
     }
-    for (; j >= 0; --j) step(std::false_type{});
-    add_pv(first);
-    ptx::wgmma_wait<0>();
-    ptx::settle(o);
-    release_v();
-
-    // O_i = O / l, through this warpgroup's part of sQ; L_i = m + log l
-    ptx::barrier_sync(kGroup + group, 128);                      // all four warps are done with Q
+    ptx::wgmma_commit();
+  };
+  const auto issue_pv = [&](bool first) {                        // O += P V_j
+    ptx::wgmma_fence();
+    const uint64_t V = columns_descriptor(shared.sV[v_stage()], sizeof(shared.sV[0][0]));
+#pragma unroll
+    for (int r = 0; r < Bc; r += 16) ptx::wgmma_rs<T>(o, &p[r / 4], V + (r * width * 2 >> 4), !first || r > 0);
+    ptx::wgmma_commit();
+  };
+  const auto mask = [&](int j) {                                 // keys past the row, and past N
+    if (!causal && (j + 1) * Bc <= N) return;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int row = row0 + 16 * (warp % 4) + lane / 4 + 8 * h;
+      const int last = (causal ? min(N - 1, row) : N - 1) - j * Bc - lane % 4 * 2;
+#pragma unroll
+      for (int c = 0; c < Bc / 8; ++c) {
+        if (8 * c > last) s[4 * c + 2 * h] = -INFINITY;
+        if (8 * c + 1 > last) s[4 * c + 2 * h + 1] = -INFINITY;
+      }
+    }
+  };
+  bool rescale = false;
+  const auto softmax = [&](bool first) {                         // s becomes P, not yet divided by l
+    float m_new[2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      float x = fmaxf(s[2 * h], s[2 * h + 1]);
+#pragma unroll
+      for (int c = 1; c < Bc / 8; ++c) x = fmaxf(x, fmaxf(s[4 * c + 2 * h], s[4 * c + 2 * h + 1]));
+      x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
+      x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
+      m_new[h] = first ? x : fmaxf(m[h], x);
+    }
+    rescale = !first;
+    if constexpr (Options::lazy_rescale && d > 64) {                       // P then stays below 2^8, and l and O agree on the old m
+      constexpr float kGrowth = 8.0f;
+      const bool grew = (m_new[0] - m[0]) * work.scale_log2 > kGrowth || (m_new[1] - m[1]) * work.scale_log2 > kGrowth;
+      rescale = !first && __any_sync(0xffffffffu, grew);
+      if (!first && !rescale) m_new[0] = m[0], m_new[1] = m[1];
+    }
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const float shift = m_new[h] == -INFINITY ? 0.0f : m_new[h] * work.scale_log2;  // a row that sees no key yet
+      kept[h] = ptx::exp2_approx(m[h] * work.scale_log2 - shift);
+      m[h] = m_new[h];
+      float sums[2] = {0.0f, 0.0f};
+#pragma unroll
+      for (int c = 0; c < Bc / 8; ++c) {
+#pragma unroll
+        for (int x = 0; x < 2; ++x) {
+          float& e = s[4 * c + 2 * h + x];
+          e = ptx::exp2_approx(fmaf(e, work.scale_log2, -shift));
+          sums[x] += e;
+        }
+      }
+      l[h] = (first ? 0.0f : rescale ? l[h] * kept[h] : l[h]) + (sums[0] + sums[1]);
+    }
+  };
+  const auto pack_p = [&] {                                      // D's layout of S is A's layout of P
+#pragma unroll
+    for (int i = 0; i < Bc / 4; ++i) p[i] = ptx::pack<T>(s[2 * i], s[2 * i + 1]);
+  };
+  const auto rescale_o = [&] {
+    if (!rescale) return;
+#pragma unroll
+    for (int i = 0; i < d / 2; ++i) o[i] *= kept[i / 2 % 2];
+  };
+  // l_i is known before O_i: L_i = m + log l, and what O_i must be multiplied by.
+  const auto write_l = [&] {
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       l[h] += __shfl_xor_sync(0xffffffffu, l[h], 1);
       l[h] += __shfl_xor_sync(0xffffffffu, l[h], 2);
-      if (lane % 4 == 0 && row + 8 * h < N) {
-        L[static_cast<size_t>(head) * N + row + 8 * h] = m[h] * work.scale_log2 * 0.69314718f + logf(l[h]);
+      const int row = row0 + 16 * (warp % 4) + lane / 4 + 8 * h;
+      if (lane % 4 == 0 && row < N) {
+        L[static_cast<size_t>(head) * N + row] = m[h] * work.scale_log2 * 0.69314718f + logf(l[h]);
       }
-      l[h] = 1.0f / l[h];                                        // every row sees key 0
+      inverse[h] = 1.0f / l[h];                                  // every row sees key 0
     }
-    const int r = 16 * warp + lane % 16;                         // the row that this lane addresses
-    const uint32_t sO = ptx::shared_address(shared.sQ[group]) + r * 128;
+  };
+  // O_i = O / l, into this warpgroup's part of sQ, for the warp that stores it.
+  const auto write_o = [&](int q_stage) {
+    auto& sO = shared.sQ[q_stage][group];
+    ptx::barrier_sync(kGroup + group, 128);                      // all four warps are done with Q
+    const int r = 16 * (warp % 4) + lane % 16;                         // the row that this lane addresses
 #pragma unroll
-    for (int c = 0; c < d / 8; c += 2) {                         // two chunks of 8 columns, swizzled as TMA expects
+    for (int c = 0; c < d / 8; c += 2) {                         // two chunks of 8 columns, where TMA expects them
       const float* x = &o[4 * c];
-      ptx::stmatrix_x4(sO + c / 8 * sizeof(shared.sQ[0][0]) + ((c % 8 + lane / 16) ^ r % 8) * 16,
-                       ptx::pack<T>(x[0] * l[0], x[1] * l[0]), ptx::pack<T>(x[2] * l[1], x[3] * l[1]),
-                       ptx::pack<T>(x[4] * l[0], x[5] * l[0]), ptx::pack<T>(x[6] * l[1], x[7] * l[1]));
+      const int chunk = c + lane / 16, place = Options::swizzle ? chunk % 8 ^ r % 8 : 0;
+      ptx::stmatrix_x4(ptx::shared_address(&sO[chunk * 8 / width][r][place * 8]),
+                       ptx::pack<T>(x[0] * inverse[0], x[1] * inverse[0]), ptx::pack<T>(x[2] * inverse[1], x[3] * inverse[1]),
+                       ptx::pack<T>(x[4] * inverse[0], x[5] * inverse[0]), ptx::pack<T>(x[6] * inverse[1], x[7] * inverse[1]));
     }
     ptx::fence_async_proxy();
-    ptx::barrier_sync(kGroup + group, 128);
-    if (threadIdx.x % 128 == 0) {
-      ptx::tma_store(&gO, 0, row0 + 64 * group, 0, head, shared.sQ[group]);
-      ptx::tma_store_commit();
-      ptx::tma_store_wait_read();
-      ptx::mbarrier_arrive(&shared.q_empty);
+    ptx::mbarrier_arrive(&shared.o_full[group]);
+  };
+  const auto fetch_here = [&] {                                  // when no warp does it for us
+    if (Tile::specialised || threadIdx.x != 128) return;
+    if (tile < tiles) fetch();
+  };
+  const auto begin_scores = [&] {                                // S alone
+    wait_k();
+    take_turn();
+    issue_qk();
+    pass_turn();
+    ptx::wgmma_wait<0>();
+    ptx::settle(s);
+    release_k();
+  };
+  const auto begin_rows = [&] {                                  // from S of tile n − 1 to the first P of this group's rows
+    for (j = n - 1; j >= mine; --j) {                            // tiles of keys that only other groups see
+      if (j == mine) {
+        begin_scores();
+      } else {
+        wait_k();
+        take_turn();
+        pass_turn();
+        release_k();
+      }
+      wait_v();
+      release_v();
+      ++keys;
+      fetch_here();
+    }
+    mask(j);
+    softmax(true);
+  };
+  if (!Tile::specialised && threadIdx.x == 128) begin_tile();
+  bool more = take_tile();
+  if (more) {
+    begin_scores();
+    ++keys;
+    fetch_here();
+    begin_rows();
+    pack_p();
+  }
+  while (more) {
+    bool first = true;
+    const auto step = [&](auto masked) {                         // S of tile j − 1, and P V of tile j
+      --j;
+      wait_k();
+      if constexpr (Options::overlap) {
+        take_turn();
+        issue_qk();
+        wait_v();
+        issue_pv(first);
+        pass_turn();
+        fetch_here();
+        ptx::wgmma_wait<1>();                                    // S is there
+      } else {
+        wait_v();
+        issue_pv(first);
+        ptx::wgmma_wait<0>();
+        ptx::settle(o);
+        release_v();
+        take_turn();
+        issue_qk();
+        pass_turn();
+        fetch_here();
+        ptx::wgmma_wait<0>();
+      }
+      ptx::settle(s);
+      release_k();
+      if constexpr (decltype(masked)::value) mask(j);
+      softmax(false);
+      if constexpr (Options::overlap) {
+        ptx::wgmma_wait<0>();                                    // O too
+        ptx::settle(s), ptx::settle(o);
+        release_v();
+      }
+      ++keys;
+      pack_p();
+      rescale_o();
+      first = false;
+    };
+    if constexpr (causal && Bc % 64 != 0) {                      // the diagonal may cross a second tile
+      while (j > 0 && j * Bc - 1 > row0) step(std::true_type{});
+    }
+    while (j > 0) step(std::false_type{});
+    write_l();
+
+    // P V of tile 0, and S and P of the rows that come next
+    const int o_stage = q_stage();
+    if constexpr (Tile::seamless) {
+      more = take_tile();
+      if (more) wait_k();
+      take_turn();
+      issue_qk();                                                // at the end, of nothing: a branch here would make
+      wait_v();                                                  // the compiler serialise all products
+      issue_pv(first);
+      pass_turn();
+      ptx::wgmma_wait<1>();
+      ptx::settle(s);
+      if (more) release_k();
+      if (more && mine == n) begin_rows();
+      ptx::wgmma_wait<0>();
+      ptx::settle(s), ptx::settle(o);
+      release_v();
+      ++keys;
+      write_o(o_stage);
+      fetch_here();
+      if (more && mine < n) begin_rows();
+      pack_p();
+    } else {
+      wait_v();
+      issue_pv(first);
+      ptx::wgmma_wait<0>();
+      ptx::settle(o);
+      release_v();
+      write_o(o_stage);
+      more = take_tile();
+      if (more) {
+        begin_scores();
+        ++keys;
+        begin_rows();
+        pack_p();
+      }
     }
   }
-  if (Options::ping_pong && group == 0) take_turn();              // the last turn passed is nobody's
+  if (group == 0) take_turn();                                   // the last turn passed is nobody's
 }
 
-// A (rows, N, d) tensor as TMA sees it: (rows, panel, N, 64), with N and the panel exchanged so that a box of
-// `box_rows` rows is d / 64 panels one after the other.
+// A (heads, N, d) tensor as TMA sees it: (heads, panel, N, width), with N and the panel exchanged so that a box of
+// `box_rows` rows is d / width panels one after the other.
 template <class T>
-inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, int d, int box_rows) {
+inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, int d, int box_rows, int width) {
   static const auto encode = [] {
     void* entry = nullptr;
     cudaDriverEntryPointQueryResult found;
@@ -354,12 +485,14 @@ inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, in
   }();
   if (encode == nullptr) return cudaErrorInsufficientDriver;
   const auto size = [](auto n) { return static_cast<cuuint64_t>(n); };
-  const cuuint64_t extent[4] = {64, size(N), size(d / 64), size(heads)};
-  const cuuint64_t stride[3] = {size(d) * sizeof(T), 64 * sizeof(T), size(N) * d * sizeof(T)};  // of dimensions 1, 2, 3
-  const cuuint32_t box[4] = {64, static_cast<cuuint32_t>(box_rows), static_cast<cuuint32_t>(d / 64), 1}, step[4] = {1, 1, 1, 1};
+  const cuuint64_t extent[4] = {size(width), size(N), size(d / width), size(heads)};
+  const cuuint64_t stride[3] = {size(d) * sizeof(T), width * sizeof(T), size(N) * d * sizeof(T)};  // of dimensions 1, 2, 3
+  const cuuint32_t step[4] = {1, 1, 1, 1};
+  const cuuint32_t box[4] = {static_cast<cuuint32_t>(width), static_cast<cuuint32_t>(box_rows), static_cast<cuuint32_t>(d / width), 1};
   const CUresult result =
       encode(&map, std::is_same_v<T, __half> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-             const_cast<T*>(x), extent, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+             const_cast<T*>(x), extent, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+             width == 64 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_NONE,
              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
 }
@@ -369,13 +502,13 @@ static __device__ unsigned hopper_taken[kHopperCounters];        // all 0 betwee
 
 template <class T, int d, bool causal, class Options>
 cudaError_t launch_hopper_shape(const T* Q, const T* K, const T* V, T* O, float* L, const AttentionShape& shape, cudaStream_t stream) {
-  using Tile = HopperTile<d, causal, Options>;
+  using Tile = HopperTile<d, Options>;
   const auto kernel = hopper<T, d, causal, Options>;
   constexpr int shared_bytes = sizeof(HopperShared<T, d, Tile>);
   const int N = shape.seq, heads = shape.batch * shape.heads, kv_heads = shape.batch * shape.kv_heads;
   CUtensorMap gQ, gK, gV, gO;
-  for (const cudaError_t error : {hopper_map(gQ, Q, heads, N, d, 64), hopper_map(gK, K, kv_heads, N, d, Tile::Bc),
-                                  hopper_map(gV, V, kv_heads, N, d, Tile::Bc), hopper_map<T>(gO, O, heads, N, d, 64),
+  for (const cudaError_t error : {hopper_map(gQ, Q, heads, N, d, 64, Tile::width), hopper_map(gK, K, kv_heads, N, d, Tile::Bc, Tile::width),
+                                  hopper_map(gV, V, kv_heads, N, d, Tile::Bc, Tile::width), hopper_map<T>(gO, O, heads, N, d, 64, Tile::width),
                                   cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)}) {
     if (error != cudaSuccess) return error;
   }
@@ -386,10 +519,8 @@ cudaError_t launch_hopper_shape(const T* Q, const T* K, const T* V, T* O, float*
   cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device);
   if (const cudaError_t error = cudaGetSymbolAddress(reinterpret_cast<void**>(&taken), hopper_taken); error != cudaSuccess) return error;
   const int row_tiles = (N + Tile::Br - 1) / Tile::Br;
-  const size_t kv_bytes = static_cast<size_t>(N) * d * 2 * sizeof(T) * shape.kv_heads / shape.heads, l2_bytes = 32u << 20;
-  const HopperWork work{.N = N, .heads = shape.heads, .heads_per_kv_head = shape.heads / shape.kv_heads, .batch_heads = heads,
-                        .row_tiles = row_tiles,
-                        .section = causal ? static_cast<int>(std::max<size_t>(1, std::min<size_t>(heads, l2_bytes / kv_bytes))) : 1,
+  const HopperWork work{.N = N, .heads_per_kv_head = shape.heads / shape.kv_heads, .batch_heads = heads, .row_tiles = row_tiles,
+                        .last_heads = causal ? std::min(heads, (3 * sms + row_tiles - 1) / row_tiles) : 0,
                         .scale_log2 = 1.44269504f / std::sqrt(static_cast<float>(d)), .taken = taken + launches++ % kHopperCounters};
   const int tiles = heads * row_tiles;
   kernel<<<Options::persistent ? std::min(tiles, sms) : tiles, Tile::threads, shared_bytes, stream>>>(gQ, gK, gV, gO, L, work);

@@ -94,12 +94,10 @@ __device__ inline void stmatrix_x4(uint32_t shared, uint32_t a, uint32_t b, uint
 
 // ---- wgmma: 128 threads, D (64, N) += A (64, 16) B (16, N); D in registers, B in shared memory, A in either
 
-// A matrix in shared memory, in panels of 64 columns (128 B a row, swizzled in 128-byte atoms of 8 rows).
-// `panel_bytes`: from one panel to the next; only a transposed operand looks at it.
-__device__ inline uint64_t matrix_descriptor(const void* shared, int panel_bytes) {
-  constexpr uint64_t kSwizzle128 = 1ull << 62;
-  constexpr uint64_t kAtomBytes = 8 * 128;
-  return (shared_address(shared) & 0x3ffff) >> 4 | static_cast<uint64_t>(panel_bytes >> 4) << 16 | (kAtomBytes >> 4) << 32 | kSwizzle128;
+// A matrix in shared memory; see "Matrix descriptor format" for what the two distances mean in each layout.
+__device__ inline uint64_t matrix_descriptor(const void* shared, int leading_bytes, int stride_bytes, bool swizzle_128) {
+  return (shared_address(shared) & 0x3ffff) >> 4 | static_cast<uint64_t>(leading_bytes >> 4) << 16 |
+         static_cast<uint64_t>(stride_bytes >> 4) << 32 | static_cast<uint64_t>(swizzle_128) << 62;
 }
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }

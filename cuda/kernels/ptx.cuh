@@ -22,8 +22,8 @@ __device__ inline uint32_t shared_address(const void* p) { return static_cast<ui
 // Copies 16 bytes from HBM to shared memory, past the registers and L1; writes zeros instead unless `inside`.
 __device__ inline void copy_async(void* to, const void* from, bool inside) {
 #if __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(inside ? 16 : 0)
-               : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+               ::"r"(shared_address(to)), "l"(from), "r"(inside ? 16 : 0) : "memory");
 #else
   *static_cast<uint4*>(to) = inside ? *static_cast<const uint4*>(from) : uint4{};
 #endif

@@ -5,8 +5,8 @@
 // Since `online-q`: tiles of registers. Four steps of an 8 × 8 tile are 256 FFMA for 16 loads of 16 bytes; lanes are
 // numbered so that neighbours read the same address, and a load then costs 2 wavefronts, not 4: of the 256 clocks in
 // which an SM's four schedulers issue them, shared memory is busy for 128.
-// Traffic a head: (1 + 2Tr)·N·d elements read, N·d + N written, Tr = ⌈N/128⌉; S and P: none.
-// Launch: blocks of 128, grid (Tr, batch · heads), two blocks an SM.
+// Traffic a head: (1 + 2Tr)·N·d elements read, N·d + N written, Tr = ⌈N/Br⌉; S and P: none.
+// Launch: blocks of 128 (64 where shared memory is short), grid (Tr, batch · heads), two blocks an SM.
 // Run: flashlab run registers --machine simt
 
 #include <cuda_pipeline_primitives.h>
@@ -17,21 +17,20 @@
 
 namespace flashlab {
 
-constexpr int kRegistersRows = 128;                             // Br: 32 of each warp, 8 of each thread
 template <int d>
 constexpr int kRegistersKeys = d <= 64 ? 64 : 32;               // Bc: S shrinks where O needs the registers
-template <int d>
-constexpr int kRegistersBytes = 4 * (kRegistersRows * (d + kRegistersKeys<d>) + 2 * kRegistersKeys<d> * d);
+template <int d, int warps>
+constexpr int kRegistersBytes = 4 * (32 * warps * (d + kRegistersKeys<d>) + 2 * kRegistersKeys<d> * d);
 
 // sX (rows, d) = rows row0 … of gX (N, d), asynchronously; rows past N become zero. Chunks of 4 floats, XORed with the
 // row when `swizzle`: eight rows that are read together at one chunk then meet eight different groups of banks.
-template <int rows, int d, bool swizzle>
+template <int rows, int d, int threads, bool swizzle>
 __device__ void copy_tile(float4* sX, const float* gX, int row0, int N) {
   const int row = threadIdx.x / 8, c = threadIdx.x % 8;         // eight threads a row, 128 bytes each time
   float4* to = sX + row * (d / 4) + (swizzle ? c ^ row % 8 : c);
   const float* from = gX + (row0 + row) * d + 4 * c;
 #pragma unroll
-  for (int r = 0; r < rows; r += 16) {
+  for (int r = 0; r < rows; r += threads / 8) {
     const bool inside = row0 + row + r < N;
 #pragma unroll
     for (int i = 0; i < d; i += 32) {
@@ -40,15 +39,16 @@ __device__ void copy_tile(float4* sX, const float* gX, int row0, int N) {
   }
 }
 
-template <int d, bool causal>
-__global__ void __launch_bounds__(128, 2)
+template <int d, bool causal, int warps>
+__global__ void __launch_bounds__(32 * warps, 2)
 registers(const float* __restrict__ Q,                          // (batch · heads, N, d)
           const float* __restrict__ K,                          // (batch · kv_heads, N, d)
           const float* __restrict__ V,                          // (batch · kv_heads, N, d)
           float* __restrict__ O,                                // (batch · heads, N, d)
           float* __restrict__ L,                                // (batch · heads, N)
           int N, int group, float scale_log2) {
-  constexpr int Br = kRegistersRows, Bc = kRegistersKeys<d>, R = 8, C = Bc / 8, chunks = d / 4, columns = d / 32;
+  constexpr int threads = 32 * warps, Br = 32 * warps, Bc = kRegistersKeys<d>;
+  constexpr int R = 8, C = Bc / 8, columns = d / 32, chunks = d / 4;  // of a thread: (R, C) of S; of a row: float4s
   extern __shared__ float4 registers_shared[];
   float4* sQ = registers_shared;                                // (Br, d)    scaled
   float4* sK = sQ + Br * chunks;                                // (Bc, d)
@@ -67,9 +67,9 @@ registers(const float* __restrict__ Q,                          // (batch · hea
   const int keys = causal ? min(N, row0 + Br) : N;
   const int warp_keys = causal ? min(N, row0 + 32 * warp + 32) : N;  // tiles past these hold nothing for this warp
 
-  copy_tile<Bc, d, true>(sK, gK, 0, N);
+  copy_tile<Bc, d, threads, true>(sK, gK, 0, N);
   __pipeline_commit();
-  for (int i = threadIdx.x; i < Br * chunks; i += 128) {        // Q, with the scale and log₂e inside
+  for (int i = threadIdx.x; i < Br * chunks; i += threads) {    // Q, with the scale and log₂e inside
     const int row = i / chunks, c = i % chunks;
     float4 q = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     if (row0 + row < N) q = reinterpret_cast<const float4*>(Q + head * N * d)[(row0 + row) * chunks + c];
@@ -85,7 +85,7 @@ registers(const float* __restrict__ Q,                          // (batch · hea
   for (int key0 = 0; key0 < keys; key0 += Bc) {
     __pipeline_wait_prior(0);
     __syncthreads();                                            // K_j is here, and V_{j−1} no longer needed
-    copy_tile<Bc, d, false>(sV, gV, key0, N);                   // V_j arrives during Q·Kᵀ
+    copy_tile<Bc, d, threads, false>(sV, gV, key0, N);                   // V_j arrives during Q·Kᵀ
     __pipeline_commit();
 
     if (key0 < warp_keys) {
@@ -143,7 +143,7 @@ registers(const float* __restrict__ Q,                          // (batch · hea
     }
     __pipeline_wait_prior(0);
     __syncthreads();                                            // V_j and P_ij are here, and K_j no longer needed
-    if (key0 + Bc < keys) copy_tile<Bc, d, true>(sK, gK, key0 + Bc, N);  // K_{j+1} arrives during P·V
+    if (key0 + Bc < keys) copy_tile<Bc, d, threads, true>(sK, gK, key0 + Bc, N);  // K_{j+1} arrives during P·V
     __pipeline_commit();
 
     if (key0 >= warp_keys) continue;
@@ -189,18 +189,30 @@ registers(const float* __restrict__ Q,                          // (batch · hea
   }
 }
 
+template <int d, bool causal, int warps = 4>
+cudaError_t launch_registers_with(const float* Q, const float* K, const float* V, float* O, float* L,
+                                  const AttentionShape& shape, cudaStream_t stream) {
+  constexpr int bytes = kRegistersBytes<d, warps>;
+  if constexpr (warps == 4) {                                   // a T4 has 64 KB
+    int device = 0, available = 0;
+    cudaGetDevice(&device);
+    cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    if (available < bytes) return launch_registers_with<d, causal, 2>(Q, K, V, O, L, shape, stream);
+  }
+  const auto kernel = registers<d, causal, warps>;
+  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  if (error != cudaSuccess) return error;
+  kernel<<<dim3(ceil_div(shape.seq, 32 * warps), shape.batch * shape.heads), 32 * warps, bytes, stream>>>(
+      Q, K, V, O, L, shape.seq, shape.heads / shape.kv_heads, 1.4426950408889634f / sqrtf(d));
+  return cudaGetLastError();
+}
+
 // O (batch, heads, N, d) = softmax(Q Kᵀ / √d) V and L (batch, heads, N) = m + log l. d is 32, 64, 96 or 128.
 inline cudaError_t launch_registers(const float* Q, const float* K, const float* V, float* O, float* L,
                                     const AttentionShape& shape, cudaStream_t stream = 0) {
   if (!is_valid(shape)) return cudaErrorInvalidValue;
   return with_shape(shape.dim, shape.causal, [=](auto compiled) {
-    constexpr int d = compiled.d, bytes = kRegistersBytes<d>;
-    const auto kernel = registers<d, compiled.causal>;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-    if (error != cudaSuccess) return error;
-    kernel<<<dim3(ceil_div(shape.seq, kRegistersRows), shape.batch * shape.heads), 128, bytes, stream>>>(
-        Q, K, V, O, L, shape.seq, shape.heads / shape.kv_heads, 1.4426950408889634f / sqrtf(d));
-    return cudaGetLastError();
+    return launch_registers_with<compiled.d, compiled.causal>(Q, K, V, O, L, shape, stream);
   });
 }
 

@@ -210,6 +210,11 @@ int run_program(int argc, char** argv) {
   profile->add_option("ARGUMENTS", profile_options.arguments, "of the program");
   profile->add_option("--flag", profile_options.flags, "for the compiler, as --flag=-DN=64 or --flag=-Isrc");
   profile->add_flag("--lines", profile_options.lines, "the counters of each source line too");
+  profile->add_option("--device", profile_options.card,
+                      "t4, a100, h100 (default) or h200: its caches, and the card that the program sees; none: "
+                      "no caches, faster");
+  profile->add_option("--registers", profile_options.registers_per_thread,
+                      "a thread, for the occupancy (default 32; nvcc -Xptxas -v prints them)");
   profile->add_option("--format", profile_format, "table, csv or json");
   profile->add_flag_callback(
       "--csv", [&] { profile_format = "csv"; }, "the same as --format csv");
@@ -218,8 +223,11 @@ int run_program(int argc, char** argv) {
   profile->footer(
       "\nExamples:\n"
       "  flashlab profile transpose.cu            counters a launch, findings, and what to do about them\n"
-      "  flashlab profile matmul.cu --lines -- 512\n"
-      "  flashlab profile softmax.cu --csv > counters.csv");
+      "  flashlab profile matmul.cu --lines --device a100 -- 512\n"
+      "  flashlab profile softmax.cu --csv > counters.csv\n"
+      "Counted: memory, banks, caches (a model), barriers, collectives, tensor cores, arithmetic by class. "
+      "Inline PTX runs\n"
+      "where it is known; what is not known is named by line (exit code 3).");
 
   std::string doctor_format = "table", doctor_color = "auto";
   CLI::App* const doctor = app.add_subcommand("doctor", "What works on this machine, and how to mend the rest");

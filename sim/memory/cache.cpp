@@ -50,7 +50,6 @@ BasicSectoredCache<Scan>::BasicSectoredCache(const CacheShape& shape) : shape_(s
   check(shape);
   sets_ = shape.capacity_bytes / (static_cast<Bytes>(shape.ways) * kLineBytes);
   padded_ways_ = (shape.ways + kScanWidth - 1) / kScanWidth * kScanWidth;
-  const int line_bits = kTagBits + static_cast<int>(std::bit_width(sets_)) - 1;
   const std::size_t entries = static_cast<std::size_t>(sets_) * static_cast<std::size_t>(padded_ways_);
   try {
     entries_.reset(
@@ -59,15 +58,7 @@ BasicSectoredCache<Scan>::BasicSectoredCache(const CacheShape& shape) : shape_(s
     throw EnvironmentError(
         fmt::format("not enough memory for the tags of a cache of {}", format_bytes(shape.capacity_bytes)));
   }
-  locate_ = {
-      .entries = entries_.get(),
-      .sets = sets_,
-      .reciprocal = ((std::uint64_t{1} << 63) - 1) / sets_ + 1,  // ceil(2⁶³ / sets): exact below the limit
-      .line_mask = (std::uint64_t{1} << line_bits) - 1,
-      .padded_ways = static_cast<std::uint32_t>(padded_ways_),
-      .line_bits = static_cast<std::uint8_t>(line_bits),
-      .mix_shift = static_cast<std::uint8_t>((line_bits + 1) / 2),
-      .hashed = shape.index == SetIndex::hashed};
+  locate_ = LineLocator(sets_, shape.index);
   invalidate();
 }
 
@@ -94,7 +85,8 @@ void BasicSectoredCache<Scan>::run_chunks(std::span<const CacheAccess> accesses)
     bool is_write;
   };
   std::array<Step, 32> steps;
-  const Locator locate = locate_;  // copies, to stay in registers
+  const LineLocator locate = locate_;  // copies, to stay in registers
+  std::uint32_t* const entries = entries_.get();
   Tally tally = tally_;
   const int padded_ways = kPaddedWays > 0 ? kPaddedWays : padded_ways_;
   while (!accesses.empty()) {
@@ -111,7 +103,11 @@ void BasicSectoredCache<Scan>::run_chunks(std::span<const CacheAccess> accesses)
       if (count == steps.size()) break;
       read_line = access.is_write ? ~std::uint64_t{0} : access.line;
       Step& step = steps[count++];
-      step = {locate(access.line), access.sectors, access.whole, access.is_write};
+      const LineLocator::Place at = locate(access.line);
+      step = {{entries + at.set * static_cast<std::uint64_t>(padded_ways), at.key},
+              access.sectors,
+              access.whole,
+              access.is_write};
       for (int way = 0; way < padded_ways; way += 16) __builtin_prefetch(step.place.set + way, 1);
       ++tally.accesses;
       (access.is_write ? tally.written_sectors : tally.read_sectors) += std::popcount(access.sectors);

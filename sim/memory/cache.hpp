@@ -15,6 +15,7 @@
 #include <span>
 
 #include "sim/core/problem.hpp"
+#include "sim/memory/line_locator.hpp"
 #include "sim/memory/set_scan.hpp"
 
 namespace flashlab {
@@ -25,12 +26,6 @@ inline constexpr int kSectorsPerLine = 4;
 
 /// Bit i stands for sector i of a line; only the low four bits are used.
 using SectorMask = std::uint32_t;
-
-/// How a line finds its set.
-enum class SetIndex : std::uint8_t {
-  modulo,  ///< line mod sets: neighbours in neighbouring sets
-  hashed,  ///< a mixed line number: any stride spreads over all sets, and some sets get more than others
-};
 
 /// Shape of a cache, and two rules by which dirty lines are cleaned (written back, and kept) before they are evicted:
 /// - `dirty_ways`: no more than so many lines of a set are dirty; a write that would exceed it cleans the least
@@ -87,7 +82,7 @@ class BasicSectoredCache {
   SectorMask read(std::uint64_t line, SectorMask sectors) {
     ++tally_.accesses;
     tally_.read_sectors += std::popcount(sectors);
-    return read_at(locate_(line), padded_ways_, sectors, tally_);
+    return read_at(place_of(line), padded_ways_, sectors, tally_);
   }
 
   /// Writes `sectors` of `line`, of which `whole` are written in full; nothing is fetched. Returns the sectors that
@@ -95,7 +90,7 @@ class BasicSectoredCache {
   SectorMask write(std::uint64_t line, SectorMask sectors, SectorMask whole) {
     ++tally_.accesses;
     tally_.written_sectors += std::popcount(sectors);
-    return write_at(locate_(line), padded_ways_, sectors, whole, tally_);
+    return write_at(place_of(line), padded_ways_, sectors, whole, tally_);
   }
 
   /// Every access of a batch in order, sets prefetched ahead: the fast way when the accesses are known beforehand.
@@ -103,7 +98,7 @@ class BasicSectoredCache {
 
   /// Brings the set of `line` near, for an access that will follow soon.
   void prefetch(std::uint64_t line) const {
-    const std::uint32_t* set = locate_(line).set;
+    const std::uint32_t* set = place_of(line).set;
     for (int way = 0; way < padded_ways_; way += 16) __builtin_prefetch(set + way, 1);
   }
 
@@ -128,7 +123,7 @@ class BasicSectoredCache {
   const CacheShape& shape() const { return shape_; }
   std::uint64_t sets() const { return sets_; }
   /// Lines must be below this (at least 2³² lines of 128 B for every cache of 512 sets or more): tags have 23 bits.
-  std::uint64_t line_limit() const { return locate_.line_mask + 1; }
+  std::uint64_t line_limit() const { return locate_.line_limit(); }
 
  private:
   struct Place {
@@ -146,35 +141,10 @@ class BasicSectoredCache {
     std::uint64_t written_back = 0, partial_write_backs = 0;
   };
 
-  static constexpr int kTagBits = 23;
-  static constexpr std::uint32_t kResident = 0x80000000u;
-
-  /// Where a line belongs. A small value of its own: a copy of it stays in registers through a loop.
-  struct Locator {
-    std::uint32_t* entries = nullptr;
-    std::uint64_t sets = 0;
-    std::uint64_t reciprocal = 0;
-    std::uint64_t line_mask = 0;
-    std::uint32_t padded_ways = 0;
-    std::uint8_t line_bits = 0;
-    std::uint8_t mix_shift = 0;
-    bool hashed = false;
-
-    Place operator()(std::uint64_t line) const {
-      if (!hashed) {
-        const auto tag = static_cast<std::uint64_t>(static_cast<__uint128_t>(line) * reciprocal >> 63);
-        return {entries + (line - tag * sets) * padded_ways, kResident | static_cast<std::uint32_t>(tag) << 8};
-      }
-      // A bijection of the line_bits-bit numbers (odd factors, xor-shifts). Its range is cut into `sets` intervals of
-      // at most 2²³ numbers: the interval is the set, the low 23 bits tell the lines of a set apart.
-      std::uint64_t mixed = line;
-      mixed = (mixed ^ mixed >> mix_shift) * 0x9E3779B97F4A7C15u & line_mask;
-      mixed = (mixed ^ mixed >> mix_shift) * 0xC2B2AE3D27D4EB4Fu & line_mask;
-      mixed ^= mixed >> mix_shift;
-      return {entries + (mixed * sets >> line_bits) * padded_ways,
-              kResident | static_cast<std::uint32_t>(mixed << 8)};
-    }
-  };
+  Place place_of(std::uint64_t line) const {
+    const LineLocator::Place place = locate_(line);
+    return {entries_.get() + place.set * static_cast<std::uint64_t>(padded_ways_), place.key};
+  }
 
   SectorMask read_at(Place place, int padded_ways, SectorMask sectors, Tally& tally) {
     const Found found = find_or_allocate(place, padded_ways, tally);
@@ -235,7 +205,7 @@ class BasicSectoredCache {
   CacheShape shape_;
   std::uint64_t sets_ = 0;
   int padded_ways_ = 0;
-  Locator locate_;
+  LineLocator locate_;
   std::unique_ptr<std::uint32_t[], Free> entries_;
   Tally tally_;
 };

@@ -13,6 +13,12 @@ MemoryCounters& MemoryCounters::operator+=(const MemoryCounters& o) {
   return *this;
 }
 
+std::uint64_t LaunchCounters::flops() const {
+  return arithmetic_of(Arithmetic::fadd) + arithmetic_of(Arithmetic::fmul) +
+         2 * arithmetic_of(Arithmetic::ffma) + arithmetic_of(Arithmetic::dadd) +
+         arithmetic_of(Arithmetic::dmul) + 2 * arithmetic_of(Arithmetic::dfma);
+}
+
 std::vector<Metric> LaunchCounters::metrics() const {
   const auto& gl = of(Space::global, Op::load);
   const auto& gs = of(Space::global, Op::store);
@@ -21,6 +27,7 @@ std::vector<Metric> LaunchCounters::metrics() const {
   const auto& sl = of(Space::shared, Op::load);
   const auto& ss = of(Space::shared, Op::store);
   const auto& sa = of(Space::shared, Op::atomic);
+  const auto& sm = of(Space::shared, Op::matrix_load);
   return {
       {"l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum", "request", gl.requests},
       {"l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum", "sector", gl.sectors},
@@ -32,10 +39,23 @@ std::vector<Metric> LaunchCounters::metrics() const {
       {"smsp__inst_executed_op_shared_ld.sum", "inst", sl.requests},
       {"smsp__inst_executed_op_shared_st.sum", "inst", ss.requests},
       {"smsp__inst_executed_op_shared_atom.sum", "inst", sa.requests},
-      {"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum", "wavefront", sl.wavefronts},
+      {"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum", "wavefront", sl.wavefronts + sm.wavefronts},
       {"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum", "wavefront", ss.wavefronts},
-      {"l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum", "conflict", sl.conflicts},
+      {"l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum", "conflict", sl.conflicts + sm.conflicts},
       {"l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_st.sum", "conflict", ss.conflicts},
+      {"smsp__inst_executed_op_ldsm.sum", "inst", sm.requests},
+      {"sm__inst_executed_pipe_tensor_op_hmma.sum", "inst", matrix_products},
+      {"smsp__sass_thread_inst_executed_op_fadd_pred_on.sum", "inst", arithmetic_of(Arithmetic::fadd)},
+      {"smsp__sass_thread_inst_executed_op_fmul_pred_on.sum", "inst", arithmetic_of(Arithmetic::fmul)},
+      {"smsp__sass_thread_inst_executed_op_ffma_pred_on.sum", "inst", arithmetic_of(Arithmetic::ffma)},
+      {"smsp__sass_thread_inst_executed_op_dadd_pred_on.sum", "inst", arithmetic_of(Arithmetic::dadd)},
+      {"smsp__sass_thread_inst_executed_op_dmul_pred_on.sum", "inst", arithmetic_of(Arithmetic::dmul)},
+      {"smsp__sass_thread_inst_executed_op_dfma_pred_on.sum", "inst", arithmetic_of(Arithmetic::dfma)},
+      {"flashlab__thread_inst_special.sum", "inst", arithmetic_of(Arithmetic::special)},
+      {"flashlab__flops_cuda_cores.sum", "flop", flops()},
+      {"flashlab__flops_tensor_cores.sum", "flop", matrix_flops},
+      {"flashlab__inst_executed_barrier.sum", "inst", barriers},
+      {"flashlab__inst_executed_collective.sum", "inst", collectives},
   };
 }
 

@@ -2,16 +2,20 @@
 /// \file
 /// What a kernel launch counted, under the names that Nsight Compute gives the hardware's counters.
 ///
-/// What is counted: every load, store and atomic of the kernel's source on global and shared memory, after the
-/// compiler's ordinary optimisation. What is not: arithmetic written with plain operators (the hooks see memory
-/// only), local memory (a lane's own stack), instruction fetch, and what the card's compiler adds or removes on
-/// its own (spills, re-loads of constants).
+/// What is counted: every load, store and atomic of the kernel's source on global and shared memory, barriers and warp
+/// collectives, and the floating-point instructions of the kernel's own code, after the CPU compiler's ordinary
+/// optimisation, which fuses products and sums as the card's does. What is not: integer arithmetic, half arithmetic (it
+/// runs, and counts, as fp32), what a division or an exponential costs beside the special function unit, local memory
+/// (a lane's own stack), instruction fetch, and what the card's compiler adds or removes on its own (spills, re-loads of
+/// constants).
 
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sim/simt/arithmetic.hpp"
 
 namespace flashlab::simt {
 
@@ -30,13 +34,13 @@ struct MemoryCounters {
 };
 
 /// What a warp instruction does, as far as the hooks can tell.
-enum class Op : std::uint8_t { load, store, atomic, async_copy };
+enum class Op : std::uint8_t { load, store, atomic, async_copy, matrix_load };
 enum class Space : std::uint8_t { global, shared };
-inline constexpr int kOps = 4, kSpaces = 2;
+inline constexpr int kOps = 5, kSpaces = 2;
 
 /// One source instruction on one memory: a load of `C[i]` is one, wherever its loop takes it.
 struct SiteCounters {
-  std::uint32_t site = 0;  ///< names the instruction in LineRequest::site and to source_line()
+  std::uint32_t site = 0;  ///< names the instruction in LinePattern::site and to source_line()
   Op op = Op::load;
   Space space = Space::global;
   int width_bytes = 0;         ///< of one lane's access
@@ -61,7 +65,9 @@ struct LaunchCounters {
   std::uint64_t barriers = 0;         ///< __syncthreads and its kin, warp instructions
   std::uint64_t collectives = 0;      ///< shuffles, votes, reductions, matches, __syncwarp: warp instructions
   std::uint64_t thread_barriers = 0;  ///< barriers, counted a thread
-  std::uint64_t matrix_products = 0;  ///< warp matrix multiply-accumulates
+  std::uint64_t matrix_products = 0;  ///< warp matrix multiply-accumulates, warp instructions
+  std::uint64_t matrix_flops = 0;     ///< of those: 2 · 16 · 8 · k each
+  ArithmeticCounts arithmetic{};      ///< thread instructions of the kernel's own code
   std::uint64_t divergent_requests = 0;  ///< requests by fewer lanes than the warp still had
   std::uint64_t merged_loads = 0;        ///< shared loads that a predicted merge took away
   std::vector<SiteCounters> sites;       ///< ascending by site, op, space
@@ -69,7 +75,10 @@ struct LaunchCounters {
   const MemoryCounters& of(Space space, Op op) const {
     return memory[static_cast<int>(space)][static_cast<int>(op)];
   }
-  /// The counters under Nsight Compute's names, in a fixed order.
+  std::uint64_t arithmetic_of(Arithmetic a) const { return arithmetic[static_cast<std::size_t>(a)]; }
+  /// Floating-point operations, a fused one counted twice; fp32 and fp64 together, special functions not among them.
+  std::uint64_t flops() const;
+  /// The counters under Nsight Compute's names, in a fixed order; `flashlab__` marks those that it has no name for.
   std::vector<Metric> metrics() const;
 };
 

@@ -21,8 +21,9 @@ struct LaunchShape {
   std::uint64_t number = 0;               ///< of the launch in this program, from 0
 };
 
-/// A launch whose blocks have not all run yet. As a BlockSource it runs them in order, on demand, with traces;
-/// what an observer does not ask for runs without traces when the observer returns.
+/// A launch whose blocks have not all run yet. As a BlockSource it hands out their traces in order; other processors run
+/// ahead of what is asked for, by up to 256 MiB of traces. What an observer does not ask for runs without traces when
+/// the observer returns. After a block that failed the traces are empty.
 class Launch : public BlockSource {
  public:
   virtual const LaunchShape& shape() const = 0;

@@ -3,7 +3,9 @@
 /// What a block of threads leaves behind when it has run: for each warp, the stream of 128-byte lines that its
 /// global-memory instructions touched, in order. Execution writes it, the replay through the caches reads it.
 
+#include <bit>
 #include <cstdint>
+#include <stdexcept>
 #include <vector>
 
 namespace flashlab::simt {
@@ -16,19 +18,103 @@ enum class LineOp : std::uint8_t {
   barrier,     ///< __syncthreads: no line; the warp waits until every warp of its block is here
 };
 
-/// One warp instruction's touch of one 128-byte line (an instruction that touches 32 lines leaves 32 of these).
-struct LineRequest {
-  std::uint64_t line;  ///< address / 128
-  std::uint32_t site;  ///< which source instruction, for counters by line of source
-  LineOp op;
-  std::uint8_t sectors : 4;        ///< which of the line's four 32-byte sectors are touched
-  std::uint8_t whole_sectors : 4;  ///< stores: which sectors are written in full
-  std::uint16_t lines_left;        ///< further lines of the same instruction that follow this one
+/// Of one line: which of its four 32-byte sectors are touched, and which of those are written in full.
+struct TouchedSectors {
+  std::uint8_t touched : 4 = 0;
+  std::uint8_t whole : 4 = 0;
+  TouchedSectors() = default;
+  TouchedSectors(std::uint32_t t, std::uint32_t w) : touched(t & 0xF), whole(w & 0xF) {}
+  bool operator==(const TouchedSectors&) const = default;
+};
+
+/// What a warp instruction does, wherever it does it: it touches evenly spaced lines, the first and the last of them
+/// perhaps in part. An instruction whose lines are not so takes several of these.
+struct LinePattern {
+  std::uint32_t site = 0;   ///< which source instruction, for counters by line of source
+  std::int32_t stride = 1;  ///< lines from one to the next; never 0 when there is a next
+  LineOp op = LineOp::load;
+  std::uint8_t lines = 1;  ///< up to 64; 0 for a barrier
+  bool more = false;       ///< the request after this one belongs to the same instruction
+  TouchedSectors first, middle,
+      last;  ///< of the first line, of those between, of the last when there are two or more
+
+  TouchedSectors of(int i) const { return i == 0 ? first : i + 1 == lines ? last : middle; }
+  std::uint64_t sectors() const {
+    const auto count = [](TouchedSectors s) { return std::popcount(static_cast<unsigned>(s.touched)); };
+    return static_cast<std::uint64_t>(lines == 1 ? count(first)
+                                                 : count(first) + (lines - 2) * count(middle) + count(last));
+  }
+  bool operator==(const LinePattern&) const = default;
+};
+
+/// A pattern at its place. Eight bytes, because a long kernel leaves hundreds of millions.
+class LineRequest {
+ public:
+  static constexpr int kPatternBits = 24;
+  LineRequest(std::uint64_t line, std::uint32_t pattern) : bits_(line << kPatternBits | pattern) {}
+  std::uint64_t line() const { return bits_ >> kPatternBits; }  ///< address / 128, of the pattern's first line
+  std::uint32_t pattern() const {                               ///< index in BlockTrace::patterns
+    return static_cast<std::uint32_t>(bits_) & ((1u << kPatternBits) - 1);
+  }
+
+ private:
+  std::uint64_t bits_;
 };
 
 /// The streams of one block, one a warp.
 struct BlockTrace {
+  std::vector<LinePattern> patterns;
   std::vector<std::vector<LineRequest>> warps;
+};
+
+/// Writes a BlockTrace: finds the number of each pattern.
+class TraceWriter {
+ public:
+  /// Starts on an empty trace, which must outlive the writing.
+  void begin(BlockTrace& trace, std::size_t warps) {
+    trace_ = &trace;
+    trace.patterns.clear();
+    trace.warps.resize(warps);
+    slots_.assign(kSlots, 0);
+  }
+  void add(std::size_t warp, std::uint64_t line, const LinePattern& pattern) {
+    std::size_t slot = hash(pattern) & (slots_.size() - 1);
+    while (slots_[slot] != 0 && trace_->patterns[slots_[slot] - 1] != pattern)
+      slot = (slot + 1) & (slots_.size() - 1);
+    const std::uint32_t number = slots_[slot] != 0 ? slots_[slot] - 1 : add_pattern(pattern, slot);
+    trace_->warps[warp].emplace_back(line, number);
+  }
+  std::size_t pattern_count() const { return trace_->patterns.size(); }
+
+ private:
+  static constexpr std::size_t kSlots = 256;
+  static std::uint64_t hash(const LinePattern& p) {
+    const auto bits = [](TouchedSectors s) { return std::uint64_t{s.touched} << 4 | s.whole; };
+    const std::uint64_t place = std::uint64_t{p.site} << 32 | static_cast<std::uint32_t>(p.stride);
+    const std::uint64_t what = bits(p.first) << 24 | bits(p.middle) << 32 | bits(p.last) << 40 |
+                               static_cast<std::uint64_t>(p.op) << 16 | std::uint64_t{p.more} << 8 | p.lines;
+    const std::uint64_t mixed = place * 0x9E3779B97F4A7C15u ^ what * 0xC2B2AE3D27D4EB4Fu;
+    return mixed >> 32;
+  }
+  std::uint32_t add_pattern(const LinePattern& pattern, std::size_t slot) {
+    if (trace_->patterns.size() >= (1u << LineRequest::kPatternBits) - 1)
+      throw std::length_error("a block with too many patterns of lines");
+    trace_->patterns.push_back(pattern);
+    const auto number = static_cast<std::uint32_t>(trace_->patterns.size());
+    slots_[slot] = number;
+    if (number > slots_.size() / 2) {
+      slots_.assign(slots_.size() * 4, 0);
+      for (std::uint32_t i = 0; i < number; ++i) {
+        std::size_t s = hash(trace_->patterns[i]) & (slots_.size() - 1);
+        while (slots_[s] != 0) s = (s + 1) & (slots_.size() - 1);
+        slots_[s] = i + 1;
+      }
+    }
+    return number - 1;
+  }
+
+  BlockTrace* trace_ = nullptr;
+  std::vector<std::uint32_t> slots_;  ///< open addressing; a pattern's number + 1
 };
 
 /// Runs blocks on demand: the replay asks for a block when it becomes resident, so that only the resident blocks'

@@ -34,8 +34,21 @@ if(PROGRAM AND NOT EXISTS ${prefix}/bin/${PROGRAM})
 endif()
 if(PROGRAM)
   run("the installed program" ${prefix}/bin/${PROGRAM} run online-q --machine simt --seq 33 --dim 32)
+  # A profiled program is compiled and linked with what was installed, and with nothing of the build.
+  set(ENV{XDG_CACHE_HOME} ${SCRATCH_DIR}/cache)
+  set(profile ${prefix}/bin/${PROGRAM} profile ${CONSUMER_DIR}/../../simt/programs/transpose.cu --csv)
+  run("the installed profiler" ${profile})
+  if(NOT output MATCHES "dram__bytes_read.sum,byte,[1-9]")
+    message(FATAL_ERROR "the installed profiler printed:\n${output}")
+  endif()
+  file(GLOB_RECURSE child ${prefix}/*/libflashlab_simt_child.a)
+  file(REMOVE ${child})
+  execute_process(COMMAND ${profile} RESULT_VARIABLE result ERROR_VARIABLE output OUTPUT_QUIET)
+  if(NOT result EQUAL 3 OR NOT output MATCHES "libflashlab_simt_child.a is missing")
+    message(FATAL_ERROR "the installed profiler does without its library (${result}):\n${output}")
+  endif()
 endif()
 
 if(DEFINED ENV{FLASHLAB_CHECKS_FILE})
-  file(APPEND $ENV{FLASHLAB_CHECKS_FILE} "8\n")  # five steps, the headers, the program and its run
+  file(APPEND $ENV{FLASHLAB_CHECKS_FILE} "11\n")  # five steps, the headers, the program and its three runs, what it printed
 endif()

@@ -57,6 +57,11 @@ __global__ void parting(float* y, int n) {
   }
 }
 
+__global__ void stop(float* y, int at) {
+  y[blockIdx.x * 32 + threadIdx.x] = 1.0f;
+  if (blockIdx.x == at) __trap();
+}
+
 struct Buffer {
   float* p = nullptr;
   explicit Buffer(size_t count) {
@@ -110,6 +115,17 @@ int divergent(int iterations) {
   Buffer y(64 * iterations + 128);
   parting<<<1, 32>>>(y.p, iterations);
   return cudaDeviceSynchronize();
+}
+
+int stopping(int blocks, int at) {
+  int error;
+  {
+    Buffer y(32 * blocks);
+    stop<<<blocks, 32>>>(y.p, at);
+    error = cudaDeviceSynchronize();
+  }
+  cudaDeviceReset();
+  return error;
 }
 
 }  // namespace simt_tests

@@ -16,5 +16,7 @@ int widths();
 int barriers(int blocks, int threads, int count);
 /// Lane 0 stores once an iteration, all lanes twice; then inner loops of different length.
 int divergent(int iterations);
+/// Blocks of one warp that store their index; block `at` stops the launch with a trap. Resets the device afterwards.
+int stopping(int blocks, int at);
 
 }  // namespace simt_tests

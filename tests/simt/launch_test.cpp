@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <stdexcept>
+#include <vector>
+
 #include "sim/simt/launch.hpp"
 #include "tests/simt/kernels.hpp"
 
@@ -109,14 +112,13 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
       CHECK(trace.warps.size() == 8);
       for (const auto& warp : trace.warps) {
         for (std::size_t i = 0; i < warp.size(); ++i) {
-          const LineRequest& r = warp[i];
-          if (r.op == LineOp::barrier) {
-            ++barriers;
-            continue;
-          }
-          for (int s = 0; s < 4; ++s) sectors[r.op == LineOp::store] += r.sectors >> s & 1;
-          if (r.op == LineOp::store) ends_well &= r.whole_sectors == r.sectors;
-          if (r.lines_left != 0) ends_well &= i + 1 < warp.size() && warp[i + 1].lines_left == r.lines_left - 1;
+          const LinePattern& p = trace.patterns.at(warp[i].pattern());
+          barriers += p.op == LineOp::barrier;
+          sectors[p.op == LineOp::store] += p.lines == 0 ? 0 : p.sectors();
+          for (int line = 0; p.op == LineOp::store && line < p.lines; ++line)
+            ends_well &= p.of(line).whole == p.of(line).touched;
+          if (p.more)
+            ends_well &= i + 1 < warp.size() && trace.patterns.at(warp[i + 1].pattern()).site == p.site;
         }
       }
     }
@@ -139,6 +141,70 @@ TEST_CASE("an observer may leave blocks for the launch to run") {
   const LaunchCounters some = counted([] { return simt_tests::naive_scores(128, 64); }, std::move(options));
   const LaunchCounters none = counted([] { return simt_tests::naive_scores(128, 64); });
   CHECK(some.memory == none.memory);
+}
+
+TEST_CASE("traces come in order and are the same when other processors run ahead") {
+  const auto trace_of = [](int processors, auto launch_something) {
+    std::vector<std::uint64_t> all;
+    RunOptions options = on(processors);
+    options.observer = [&](Launch& launch) {
+      for (std::uint64_t b = 0; b < launch.block_count(); ++b) {
+        const BlockTrace trace = launch.run(b);
+        for (const auto& warp : trace.warps) {
+          for (const LineRequest& request : warp) {
+            const LinePattern& p = trace.patterns.at(request.pattern());
+            all.insert(all.end(), {b, request.line(), p.site, p.lines, p.first.touched,
+                                   static_cast<std::uint64_t>(p.stride)});
+          }
+        }
+      }
+    };
+    counted(launch_something, std::move(options));
+    return all;
+  };
+  const auto tiles = [] { return simt_tests::tiled_scores(256, 64, true); };
+  const auto atomics = [] { return static_cast<int>(simt_tests::ordered_sum(300).size()) - 32; };
+  CHECK(trace_of(1, tiles).size() > 1000);
+  CHECK(trace_of(1, tiles) == trace_of(4, tiles));
+  CHECK(trace_of(1, atomics) == trace_of(4, atomics));
+}
+
+TEST_CASE("after a block that fails an observer gets empty traces, and one finding") {
+  for (const int processors : {1, 4}) {
+    CAPTURE(processors);
+    take_findings();
+    std::vector<std::size_t> requests;
+    RunOptions options = on(processors);
+    options.observer = [&](Launch& launch) {
+      for (std::uint64_t b = 0; b < launch.block_count(); ++b) {
+        const BlockTrace trace = launch.run(b);
+        requests.push_back(trace.warps.empty() ? 0 : trace.warps[0].size());
+      }
+    };
+    set_run_options(std::move(options));
+    CHECK(simt_tests::stopping(40, 7) != 0);
+    set_run_options({});
+    REQUIRE(requests.size() == 40);
+    CHECK(requests[6] == 1);
+    CHECK(requests[8] == 0);
+    CHECK(requests[39] == 0);
+    const std::vector<Finding> findings = take_findings();
+    REQUIRE(findings.size() == 1);
+    CHECK(findings[0].kind == FindingKind::trap);
+    CHECK(findings[0].block.x == 7);
+  }
+}
+
+TEST_CASE("an observer that throws ends the launch") {
+  RunOptions options = on(4);
+  options.observer = [](Launch& launch) {
+    launch.run(0);
+    launch.run(1);
+    throw std::runtime_error("enough");
+  };
+  set_run_options(std::move(options));
+  CHECK_THROWS_AS(simt_tests::naive_scores(128, 64), std::runtime_error);
+  set_run_options({});
 }
 
 TEST_CASE("barriers are counted a warp and a thread") {

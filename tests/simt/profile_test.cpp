@@ -20,8 +20,10 @@ fs::path cache_dir() {
   return dir;
 }
 
-Profile profile_of(const std::string& name, std::vector<std::string> arguments = {}) {
+Profile profile_of(const std::string& name, std::vector<std::string> arguments = {},
+                   const std::string& card = "none") {
   ProfileOptions options;
+  options.card = card;
   options.source = kPrograms / name;
   options.arguments = std::move(arguments);
   options.cache_dir = cache_dir();
@@ -69,6 +71,9 @@ TEST_CASE("planted errors are found, each with the right line") {
   check_planted("misaligned.cu", "misaligned access", "misaligned access");
   check_planted("host_pointer.cu", "host memory in device code", "host memory in device code");
   check_planted("asserts.cu", "trap", "trap");
+  check_planted("host_access.cu", "host", "device memory in host code");
+  check_planted("partial_mma.cu", "half a warp", "divergent warp collective");
+  check_planted("partial_mma.cu", "deadlock", "deadlock");
 }
 
 TEST_CASE("the finding names thread, allocation and offset, and a likely cause") {
@@ -111,6 +116,172 @@ TEST_CASE("half types, groups and asynchronous copies work, and a float3 is thre
   }
   CHECK(requests == 2 * 3 * 2);  // two warps, three words, load and store
   CHECK(p.launches[1].metric("smsp__inst_executed_op_ldgsts.sum") == 2);
+}
+
+TEST_CASE(
+    "a tensor-core kernel in inline PTX computes what plain loops compute, and is counted as its layout says") {
+  const Profile p = profile_of("tensor_core.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 3);
+  for (const ProfiledLaunch& l : p.launches) {
+    const std::uint64_t d = l.kernel.find("128") != std::string::npos ? 128 : 64;
+    CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == 2 * 4 * (64 / 8) * (d / 16));
+    CHECK(l.metric("flashlab__flops_tensor_cores.sum") == 2 * 2 * 64 * 64 * d);
+    // Q once, K and V once a warp: a matrix of 8 rows is one wavefront, for the swizzle keeps its rows apart.
+    const std::uint64_t loads = 4 * (d / 16 + 2 * 4 * (d / 16));
+    CHECK(l.metric("smsp__inst_executed_op_ldsm.sum") == loads);
+    CHECK(l.metric("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum") == 4 * loads);
+    CHECK(l.metric("l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum") == 0);
+  }
+  // 50 of 64 rows: lanes whose row is filled with zeros read nothing.
+  std::uint64_t threads = 0, stored = 0;
+  for (const ProfiledSite& s : p.launches[1].sites) {
+    if (s.counters.op != Op::async_copy) continue;
+    (s.counters.space == Space::global ? threads : stored) += s.counters.counted.threads;
+  }
+  CHECK(threads == 3 * 50 * 16);
+  CHECK(stored == 3 * 64 * 16);
+}
+
+TEST_CASE("inline PTX computes what plain C++ computes, and its loads are loads") {
+  const Profile p = profile_of("ptx.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 1);
+  CHECK(p.launches[0].metric("l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum") == 2);
+  CHECK(p.launches[0].metric("l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum") == 2 * 16);
+  CHECK(p.launches[0].metric("smsp__inst_executed_op_shared_ld.sum") == 2);
+}
+
+TEST_CASE("asynchronous copies bring their bytes when they are waited for, and not before") {
+  const Profile p = profile_of("async.cu");
+  CHECK(p.exit_code == 0);
+  CHECK(p.findings.empty());
+}
+
+TEST_CASE("nvcuda::wmma multiplies in every layout, and fragments are loaded as the card loads them") {
+  const Profile p = profile_of("wmma.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 6);
+  const auto at_line = [&](std::size_t launch, std::string_view what, std::uint64_t MemoryCounters::*counter) {
+    std::uint64_t sum = 0;
+    for (const ProfiledSite& s : p.launches[launch].sites)
+      sum += s.line.line == lines_with("wmma.cu", what).at(0) ? s.counters.counted.*counter : 0;
+    return sum;
+  };
+  const std::uint64_t tiles = 2 * 3, steps = 4;
+  for (const auto& l : p.launches)
+    CHECK(l.metric("sm__inst_executed_pipe_tensor_op_hmma.sum") == tiles * steps * 2);
+  for (const std::size_t global : {0, 1, 5}) {  // four loads of 32 bits a lane, eight rows of 16 bytes each
+    CHECK(at_line(global, "global", &MemoryCounters::requests) == tiles * steps * 4);
+    CHECK(at_line(global, "global", &MemoryCounters::sectors) == tiles * steps * 4 * 8);
+  }
+  for (const std::size_t shared : {2, 3, 4}) {
+    CHECK(at_line(shared, "shared", &MemoryCounters::requests) == tiles * steps);
+    CHECK(at_line(shared, "shared", &MemoryCounters::wavefronts) == tiles * steps * 4);
+  }
+}
+
+TEST_CASE("arithmetic is counted by class, beside accesses and far from any") {
+  if (!__builtin_cpu_supports("fma")) return;  // sums and products are then two instructions
+  const Profile p = profile_of("arithmetic.cu");
+  REQUIRE(p.launches.size() == 4);
+  const auto op = [&](std::size_t launch, const std::string& name) {
+    return p.launches[launch].metric("smsp__sass_thread_inst_executed_op_" + name + "_pred_on.sum");
+  };
+  CHECK(op(0, "ffma") == 64 * 64 * 48);
+  CHECK(op(0, "fadd") == 0);
+  CHECK(op(0, "fmul") == 0);
+  CHECK(p.launches[0].metric("flashlab__flops_cuda_cores.sum") == 2 * 64 * 64 * 48);
+  CHECK(op(1, "fadd") == 16 * 256);
+  CHECK(p.launches[1].metric("flashlab__flops_cuda_cores.sum") == 16 * 256);
+  CHECK(op(2, "fmul") == 32 * 10 + 16);
+  CHECK(op(2, "fadd") == 32 * 8);
+  CHECK(p.launches[2].metric("flashlab__thread_inst_special.sum") == 16 + 32);
+  CHECK(op(3, "dfma") == 32);
+  CHECK(op(3, "dadd") == 32);
+}
+
+TEST_CASE("with a card named, its caches are counted, and the program sees that card") {
+  const Profile h100 = profile_of("host_access.cu", {}, "h100"), t4 = profile_of("host_access.cu", {}, "T4");
+  CHECK(h100.output == "4, 9.0, 132 SMs, compiled for 800\n");
+  CHECK(t4.output == "4, 7.5, 40 SMs, compiled for 750\n");
+  CHECK(t4.launches.at(0).blocks_per_sm == 16);
+  CHECK(h100.launches.at(0).blocks_per_sm == 32);
+  const Profile naive = profile_of("qkt_naive.cu", {"64"}, "h100");
+  const auto cache = [&](std::string_view name) {
+    for (const auto& m : naive.launches.at(0).caches) {
+      if (m.name == name) return m.value;
+    }
+    FAIL("no counter " << name);
+    return 0.0;
+  };
+  CHECK(cache("dram__bytes_read.sum") == 2 * 64 * 64 * 4);  // from cold caches, once
+  CHECK(cache("lts__t_sectors_srcunit_tex_op_write.sum") == 64 * 64 * 4 / 32);
+  CHECK(cache("l1tex__t_sector_pipe_lsu_mem_global_op_ld_hit_rate.pct") > 95);
+  ProfileOptions options;
+  options.format = ProfileOptions::Format::csv;
+  CHECK(format_profile(naive, options).find("dram__bytes_read.sum,byte,32768\n") != std::string::npos);
+  options.format = ProfileOptions::Format::json;
+  CHECK(format_profile(naive, options).find("\"dram__bytes_read.sum\": 32768.0") != std::string::npos);
+  options.format = ProfileOptions::Format::table;
+  CHECK(format_profile(naive, options).find("an SM holds 2 blocks (limit: threads)") != std::string::npos);
+}
+
+TEST_CASE("a launch that fits no SM of the card runs, and says why it has no caches") {
+  ProfileOptions options;
+  options.source = kPrograms / "qkt_naive.cu";
+  options.arguments = {"64"};
+  options.cache_dir = cache_dir();
+  options.registers_per_thread = 255;
+  const Profile p = profile(options);
+  CHECK(p.exit_code == 0);
+  CHECK(p.launches.at(0).caches.empty());
+  CHECK(p.launches.at(0).no_caches.find("too many registers") != std::string::npos);
+  options.registers_per_thread = 256;
+  CHECK_THROWS_AS(profile(options), UsageError);
+  options.registers_per_thread = 32;
+  options.card = "v100";
+  CHECK_THROWS_WITH_AS(profile(options), doctest::Contains("t4, a100, h100, h200"), UsageError);
+}
+
+TEST_CASE("groups know who came together, also in branches, and atomics compute what they should") {
+  const Profile p = profile_of("groups.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  for (const ProfiledSite& s : p.launches.at(0).sites) {
+    if (s.line.line != lines_with("groups.cu", "together").at(0)) continue;
+    CHECK(s.counters.counted.threads == s.counters.counted.requests);  // one lane for all
+    CHECK(s.counters.counted.requests <= (5000 + 31) / 32);
+  }
+}
+
+TEST_CASE("rows of a matrix that meet in the banks get advice of their own") {
+  const Profile p = profile_of("matrix_banks.cu");
+  REQUIRE(p.launches.size() == 1);
+  CHECK(p.launches[0].metric("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum") == 16);
+  CHECK(p.launches[0].metric("l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum") == 14);
+  REQUIRE(p.launches[0].advice.size() == 1);
+  CHECK(p.launches[0].advice[0].find("16 wavefronts a request instead of 2") != std::string::npos);
+  CHECK(p.launches[0].advice[0].find("piece ^ row % 8") != std::string::npos);
+}
+
+TEST_CASE("older cards' matrix products run when the program is compiled for them") {
+  ProfileOptions options;
+  options.source = kPrograms / "tensor_core.cu";
+  options.flags = {"-D__CUDA_ARCH__=750"};
+  options.cache_dir = cache_dir();
+  const Profile p = profile(options);
+  CHECK(p.exit_code == 0);
+  REQUIRE(p.launches.size() == 2);
+  CHECK(p.launches[0].metric("sm__inst_executed_pipe_tensor_op_hmma.sum") ==
+        2 * 2 * 4 * 8 * 4);  // half as deep
 }
 
 TEST_CASE("divergent lanes are counted by line as the hardware would execute them") {
@@ -173,12 +344,15 @@ TEST_CASE("a program that cannot be run is refused by name") {
       profile(options);
     } catch (const UsageError& e) {
       return std::string(e.what());
+    } catch (const EnvironmentError& e) {
+      return "lacking: " + std::string(e.what());
     }
     return std::string("not refused");
   };
   const std::string kernel = "__global__ void k() {}\nint main() {}\n";
-  CHECK(refused(kernel + "__device__ void f() { asm(\"bar.sync 0;\"); }\n").find("p.cu:3: inline assembly") !=
-        std::string::npos);
+  const std::string wgmma = refused(kernel + "__device__ void f() { asm(\"wgmma.fence.sync.aligned;\"); }\n");
+  CHECK(wgmma.starts_with("lacking: "));
+  CHECK(wgmma.find("p.cu:3: the PTX instruction `wgmma.fence.sync.aligned`") != std::string::npos);
   CHECK(refused(kernel + "#include <cublas_v2.h>\n").find("p.cu:3:") != std::string::npos);
   CHECK(refused(kernel + "int x = y;\n").find("p.cu:3:") != std::string::npos);
   CHECK(refused("int main() {}\n").find("no __global__") != std::string::npos);

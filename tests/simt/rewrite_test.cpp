@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/compile/arithmetic_marks.hpp"
 #include "sim/simt/compile/loop_marks.hpp"
 #include "sim/simt/rewrite/rewrite.hpp"
 
@@ -111,6 +112,37 @@ TEST_CASE("loops that hold branches are marked before they go back, plain ones a
   CHECK(has(branchy, "\tcall\tflashlab_back_edge\n.Lflashlab5:\n"));
   CHECK(has(mark_loops("\t.section\t.text._Zf,\"axG\",@progbits,_Zf,comdat\n.L2:\n\tjne\t.L2\n"),
             "flashlab_loops,\"awG\",@progbits,_Zf,comdat"));
+}
+
+TEST_CASE("instructions are classed as the hardware's counters class them") {
+  CHECK(arithmetic_of("\tvaddss\t%xmm0, %xmm1, %xmm1") == Arithmetic::fadd);
+  CHECK(arithmetic_of("\tsubss\t%xmm0, %xmm1") == Arithmetic::fadd);
+  CHECK(arithmetic_of("\tvmulsd\t(%rdi), %xmm1, %xmm1") == Arithmetic::dmul);
+  CHECK(arithmetic_of("\tvfnmadd132ss\t%xmm0, %xmm1, %xmm1") == Arithmetic::ffma);
+  CHECK(arithmetic_of("\tvsqrtss\t%xmm0, %xmm1, %xmm1") == Arithmetic::special);
+  CHECK(arithmetic_of("\tcall\texp2f@PLT") == Arithmetic::special);
+  CHECK(arithmetic_of("\tcall\tfma") == Arithmetic::dfma);
+  for (const char* line : {"\tvaddps\t%xmm0, %xmm1, %xmm1", "\tvmaxss\t%xmm0, %xmm1, %xmm1",
+                           "\tcall\texponent@PLT", "\taddl\t$1, %eax", "\t.string\t\"mulss\"", "vaddss:", ""})
+    CHECK(arithmetic_of(line) == Arithmetic::none);
+}
+
+TEST_CASE(
+    "a block with arithmetic is counted by its access, or else by a counter that spares registers and flags") {
+  const std::string by_access =
+      mark_arithmetic("\t.text\nf:\n\tcall\t__tsan_read4@PLT\n\tvaddss\t(%rbx), %xmm0, %xmm0\n\tret\n");
+  CHECK(has(by_access, "\tcall\t__tsan_read4@PLT\n.Lflashlab_access2:\n"));
+  CHECK(has(by_access, "\t.quad 0, .Lflashlab_access2, 1, 0, 0, 0, 0, 0, 0\n"));
+  CHECK_FALSE(has(by_access, "gottpoff"));
+  const std::string by_counter = mark_arithmetic(
+      "\t.text\nf:\n.L2:\n\tvmulss\t%xmm1, %xmm0, %xmm0\n\tsubl\t$1, %eax\n\tjne\t.L2\n\tret\n");
+  CHECK(has(by_counter, "\tincq\t%fs:0(%rax)\n\tpopq\t%rax\n\tvmulss"));
+  CHECK(has(by_counter, "\t.quad .Lflashlab_find_counters, 0, 0, 1, 0, 0, 0, 0, 0\n"));
+  CHECK_FALSE(has(by_counter, "pushfq"));
+  CHECK(has(mark_arithmetic("\t.text\nf:\n\tcmpl\t$1, %eax\n\tvmulss\t%xmm1, %xmm0, %xmm0\n\tjne\t.L2\n"),
+            "\tpushfq\n"));
+  const std::string plain = "\t.text\nf:\n\tcall\t__tsan_read4@PLT\n\tmovl\t%eax, %ebx\n\tret\n";
+  CHECK(mark_arithmetic(plain) == plain);
 }
 
 TEST_SUITE_END();

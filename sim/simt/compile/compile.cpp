@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/compile/arithmetic_marks.hpp"
 #include "sim/simt/compile/loop_marks.hpp"
 
 extern char** environ;
@@ -111,7 +112,8 @@ const std::vector<std::string>& hook_flags() {
       // multiply and add.
       "-fno-strict-aliasing", "-finline-functions", "--param=max-inline-insns-single=2000",
       "--param=max-inline-insns-auto=2000", "--param=large-function-growth=2000",
-      "--param=inline-unit-growth=1000", "-ffp-contract=fast", "-fno-builtin-printf", "-fno-math-errno",
+      "--param=inline-unit-growth=1000", "-ffp-contract=fast",
+      "--param=avoid-fma-max-bits=0",  // some processors would rather not chain them "-fno-builtin-printf", "-fno-math-errno",
       "-fno-trapping-math", "-fno-stack-protector", "-mno-red-zone", "-fno-omit-frame-pointer",
       "-fno-optimize-sibling-calls"};
   return flags;
@@ -120,7 +122,13 @@ const std::vector<std::string>& hook_flags() {
 Rewritten preprocess_and_rewrite(const fs::path& source, const CompileOptions& options) {
   if (!fs::is_regular_file(source)) throw EnvironmentError(fmt::format("no CUDA file at {}", source.string()));
   const TemporaryFile preprocessed(".ii");
-  std::vector<std::string> command = {options.compiler, "-E", "-x", "c++", "-std=c++20", "-w"};
+  std::vector<std::string> command = {options.compiler,
+                                      "-E",
+                                      "-x",
+                                      "c++",
+                                      "-std=c++20",
+                                      "-w",
+                                      fmt::format("-D__CUDA_ARCH__={}", options.architecture)};
   command.insert(command.end(), options.flags.begin(), options.flags.end());
   const std::vector<std::string> rest = {"-D__CUDACC__=1",
                                          "-D__NVCC__=1",
@@ -145,7 +153,7 @@ Rewritten preprocess_and_rewrite(const fs::path& source, const CompileOptions& o
     std::string list;
     for (const Unsupported& u : rewritten.unsupported)
       list += fmt::format("\n  {}:{}: {}", u.file, u.line, u.what);
-    throw UsageError(fmt::format("{} uses what the simt machine cannot run:{}", source.string(), list));
+    throw EnvironmentError(fmt::format("{} uses what the simt machine cannot run:{}", source.string(), list));
   }
   return rewritten;
 }
@@ -162,7 +170,7 @@ void compile(const Rewritten& rewritten, const fs::path& object, const CompileOp
   CommandResult result = run_command(command);
   if (result.exit_code != 0)
     throw UsageError(fmt::format("the file does not compile:\n{}", first_errors(result.output)));
-  const std::string with_table = mark_loops(read_file(assembly.path()));
+  const std::string with_table = mark_loops(mark_arithmetic(read_file(assembly.path())));
   std::ofstream(assembly.path(), std::ios::binary) << with_table;
   result = run_command({options.compiler, "-c", assembly.path(), "-o", object.string()});
   if (result.exit_code != 0)

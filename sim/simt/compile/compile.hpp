@@ -16,10 +16,13 @@ struct CompileOptions {
   std::vector<std::string> flags;         ///< -I, -D and the like, for the preprocessor and the compiler
   std::filesystem::path dependency_file;  ///< written in make's syntax when not empty
   bool native = true;                     ///< use this processor's instructions
+  /// __CUDA_ARCH__, unless the flags define it. 800 by default: 900 would ask for TMA and wgmma, which are not there. Host
+  /// and device code are one compilation: host code sees it too.
+  int architecture = 800;
 };
 
 /// The rewritten source of a CUDA file. Throws UsageError with the compiler's words when the file does not preprocess,
-/// and naming each line that uses what the machine cannot run.
+/// EnvironmentError naming each line that uses what the machine cannot run.
 Rewritten preprocess_and_rewrite(const std::filesystem::path& source, const CompileOptions& options);
 
 /// Compiles rewritten source to an object file. Throws UsageError with the compiler's first errors.

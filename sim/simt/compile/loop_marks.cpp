@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
-#include <vector>
+
+#include "sim/simt/compile/assembly.hpp"
 
 namespace flashlab::simt {
 namespace {
@@ -21,12 +21,7 @@ std::string_view jump_target(std::string_view line) {
 }  // namespace
 
 std::string mark_loops(std::string_view assembly) {
-  std::vector<std::string_view> lines;
-  for (std::size_t at = 0; at < assembly.size();) {
-    const std::size_t end = std::min(assembly.find('\n', at), assembly.size());
-    lines.push_back(assembly.substr(at, end - at));
-    at = end + 1;
-  }
+  const std::vector<std::string_view> lines = lines_of(assembly);
   std::map<std::string_view, std::size_t> labels;         // label → line
   std::map<std::size_t, std::vector<std::size_t>> loops;  // line of the label → lines of the jumps back to it
   std::vector<std::size_t> jumps_before(lines.size() + 1, 0);  // jumps of any kind in the lines above
@@ -45,24 +40,15 @@ std::string mark_loops(std::string_view assembly) {
 
   std::string out;
   out.reserve(assembly.size() * 5 / 4);
-  std::string group;  // ",name,comdat" of the section that the code is in
+  CodeSection section;
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const std::string_view line = lines[i];
-    if (line.starts_with("\t.section\t.text")) {
-      constexpr std::string_view comdat = "\"axG\",@progbits";
-      const auto at = line.find(comdat);
-      group = at == std::string_view::npos ? "" : std::string(line.substr(at + comdat.size()));
-    } else if (line == "\t.text") {
-      group.clear();
-    }
+    section.see(lines[i]);
     if (const auto jump = marked.find(i); jump != marked.end()) {
       if (jump->second) out += "\tcall\tflashlab_back_edge\n";
-      out += fmt::format(
-          ".Lflashlab{0}:\n\t.pushsection flashlab_loops,\"aw{1}\",@progbits{2}\n\t.quad {3}, "
-          ".Lflashlab{0}\n\t.popsection\n",
-          i, group.empty() ? "" : "G", group, jump_target(line));
+      out += fmt::format(".Lflashlab{0}:\n{1}\t.quad {2}, .Lflashlab{0}\n\t.popsection\n", i,
+                         section.push_table("flashlab_loops"), jump_target(lines[i]));
     }
-    out += line;
+    out += lines[i];
     out += '\n';
   }
   return out;

@@ -6,3 +6,4 @@
 #include <flashlab/warp.h>
 #include <flashlab/atomics.h>
 #include <flashlab/math.h>
+#include <flashlab/ptx.h>

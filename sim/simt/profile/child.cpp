@@ -1,5 +1,6 @@
 // Linked into every profiled program: collects what its launches counted and found, and writes it at the end as JSON
-// to the file that FLASHLAB_SIMT_REPORT names. Without that variable the program just runs.
+// to the file that FLASHLAB_SIMT_REPORT names. Without that variable the program just runs. FLASHLAB_SIMT_CARD names the
+// card whose caches the launches are replayed through.
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -7,8 +8,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <utility>
 
 #include "sim/simt/launch.hpp"
+#include "sim/simt/replay/replay.hpp"
+#include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/memory.hpp"
 
 namespace flashlab::simt {
@@ -16,9 +22,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+struct Caches {
+  ReplayCounters counters;
+  Occupancy occupancy;
+};
 struct Seen {
   LaunchShape shape;
   LaunchCounters counters;
+  std::optional<Caches> caches;
+  std::string no_caches;
 };
 
 std::vector<Seen>& launches() {
@@ -56,21 +68,32 @@ Json json_of(const Seen& seen) {
                      {"counted", json_of(s.counted)},
                      {"expected", json_of(s.expected())}});
   }
+  Json extra = Json::object();
+  if (seen.caches) {
+    Json values;
+    for (const auto& [name, value] : seen.caches->counters.metrics()) values[std::string(name)] = value;
+    extra["caches"] = {{"metrics", values},
+                       {"blocks_per_sm", seen.caches->occupancy.blocks_per_sm},
+                       {"limited_by", seen.caches->occupancy.limited_by}};
+  }
+  if (!seen.no_caches.empty()) extra["no_caches"] = seen.no_caches;
   // The launch may be written with a template's parameters, or through a pointer: the code knows better.
   const std::string kernel = ids.empty() ? "" : kernel_of(ids.front());
-  return {{"kernel", kernel.empty() ? seen.shape.kernel : kernel},
-          {"number", seen.shape.number},
-          {"grid", json_of(seen.shape.grid)},
-          {"block", json_of(seen.shape.block)},
-          {"dynamic_shared_bytes", seen.shape.dynamic_shared_bytes},
-          {"static_shared_bytes", seen.shape.static_shared_bytes},
-          {"metrics", metrics},
-          {"barriers", c.barriers},
-          {"collectives", c.collectives},
-          {"matrix_products", c.matrix_products},
-          {"divergent_requests", c.divergent_requests},
-          {"merged_loads", c.merged_loads},
-          {"sites", sites}};
+  Json row = {{"kernel", kernel.empty() ? seen.shape.kernel : kernel},
+              {"number", seen.shape.number},
+              {"grid", json_of(seen.shape.grid)},
+              {"block", json_of(seen.shape.block)},
+              {"dynamic_shared_bytes", seen.shape.dynamic_shared_bytes},
+              {"static_shared_bytes", seen.shape.static_shared_bytes},
+              {"metrics", metrics},
+              {"barriers", c.barriers},
+              {"collectives", c.collectives},
+              {"matrix_products", c.matrix_products},
+              {"divergent_requests", c.divergent_requests},
+              {"merged_loads", c.merged_loads},
+              {"sites", sites}};
+  row.update(extra);
+  return row;
 }
 
 void write_report() {
@@ -115,6 +138,40 @@ bool wants(const char* name) {
   return value == nullptr || std::string_view(value) != "0";
 }
 
+// The program sees the card too.
+void pose_as(const ReplayProfile& profile) {
+  DeviceFacts facts;
+  const bool t4 = profile.name == "t4", hopper = profile.name.starts_with("h");
+  facts.card = profile.card;
+  facts.major = t4 ? 7 : hopper ? 9 : 8;
+  facts.minor = t4 ? 5 : 0;
+  facts.sm_count = profile.sm_count;
+  facts.threads_per_sm = profile.sm.threads;
+  facts.blocks_per_sm = profile.sm.blocks;
+  facts.shared_bytes_per_block = profile.sm.shared_per_block;
+  facts.shared_bytes_per_sm = static_cast<std::size_t>(profile.sm.carveouts_kib.back()) << 10;
+  facts.shared_bytes_reserved = profile.sm.shared_reserved;
+  facts.l2_bytes = std::size_t{t4 ? 4u : hopper ? 50u : 40u} << 20;
+  if (profile.name != "h100") facts.clock_khz = facts.memory_clock_khz = facts.memory_bus_bits = 0;
+  set_device_facts(std::move(facts));
+}
+
+// Each launch from cold caches, as Nsight Compute profiles it.
+void replay_launch(Launch& launch, Replay& replay, int registers, Seen& seen) {
+  const LaunchShape& s = launch.shape();
+  const KernelResources resources{.threads_per_block = static_cast<int>(s.block.count()),
+                                  .registers_per_thread = registers,
+                                  .static_shared_bytes = s.static_shared_bytes,
+                                  .dynamic_shared_bytes = s.dynamic_shared_bytes};
+  try {
+    const Occupancy fits = occupancy(resources, replay.profile());
+    replay.flush_caches();
+    seen.caches = Caches{replay.launch(launch, resources), fits};
+  } catch (const std::runtime_error& e) {  // the launch goes on without
+    seen.no_caches = e.what();
+  }
+}
+
 const bool started = [] {
   if (std::getenv("FLASHLAB_SIMT_REPORT") == nullptr) return false;
   owner = getpid();
@@ -122,9 +179,20 @@ const bool started = [] {
   RunOptions options;
   if (const char* n = std::getenv("FLASHLAB_SIMT_PROCESSORS")) options.processors = std::atoi(n);
   options.checks.races = options.checks.unwritten = wants("FLASHLAB_SIMT_CHECKS");
+  static Seen now;  // the launch under way
+  const char* const card = std::getenv("FLASHLAB_SIMT_CARD");
+  if (card != nullptr && std::string_view(card) != "none") {
+    static auto* const replay = new Replay(replay_profile(card));
+    const char* const n = std::getenv("FLASHLAB_SIMT_REGISTERS");
+    const int registers = n != nullptr ? std::atoi(n) : KernelResources{}.registers_per_thread;
+    pose_as(replay->profile());
+    options.observer = [registers](Launch& launch) { replay_launch(launch, *replay, registers, now); };
+  }
   set_run_options(std::move(options));
   set_launch_finished([](const Launch& launch, const LaunchCounters& counters) {
-    launches().push_back({launch.shape(), counters});
+    now.shape = launch.shape();
+    now.counters = counters;
+    launches().push_back(std::exchange(now, {}));
   });
   std::atexit(write_report);
   return true;

@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kOpNames[] = {"load", "store", "atomic", "copy"};
+constexpr std::string_view kOpNames[] = {"load", "store", "atomic", "copy", "ldmatrix"};
 constexpr std::string_view kSpaceNames[] = {"global", "shared"};
 
 double ratio(std::uint64_t a, std::uint64_t b) {
@@ -24,6 +24,8 @@ double ratio(std::uint64_t a, std::uint64_t b) {
 std::string shape(const Dim3& d) { return fmt::format("({}, {}, {})", d.x, d.y, d.z); }
 
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
+int decimals(const ProfiledLaunch::CacheValue& m) { return m.unit == "%" ? 2 : 0; }
 
 // Instructions of one line, direction and memory, summed.
 struct Row {
@@ -67,6 +69,11 @@ std::string as_csv(const Profile& p, bool lines) {
         out += fmt::format("{},{},{},{},{},{},{}\n", l.number, csv_field(l.kernel), csv_field(shape(l.block)),
                            csv_field(shape(l.grid)), m.name, m.unit, m.value);
       }
+      for (const auto& m : l.caches) {
+        out +=
+            fmt::format("{},{},{},{},{},{},{:.{}f}\n", l.number, csv_field(l.kernel), csv_field(shape(l.block)),
+                        csv_field(shape(l.grid)), m.name, m.unit, m.value, decimals(m));
+      }
     }
     return out;
   }
@@ -88,6 +95,7 @@ std::string as_json(const Profile& p, bool lines) {
   for (const ProfiledLaunch& l : p.launches) {
     Json metrics;
     for (const auto& m : l.metrics) metrics[m.name] = m.value;
+    for (const auto& m : l.caches) metrics[m.name] = m.value;
     Json row = {{"id", l.number},
                 {"kernel", l.kernel},
                 {"grid", {l.grid.x, l.grid.y, l.grid.z}},
@@ -96,6 +104,9 @@ std::string as_json(const Profile& p, bool lines) {
                 {"dynamic_shared_bytes", l.dynamic_shared_bytes},
                 {"metrics", metrics},
                 {"advice", l.advice}};
+    if (!l.caches.empty())
+      row["occupancy"] = {{"blocks_per_sm", l.blocks_per_sm}, {"limited_by", l.limited_by}};
+    if (!l.no_caches.empty()) row["no_caches"] = l.no_caches;
     if (lines) {
       Json list = Json::array();
       for (const Row& r : rows_of(l)) {
@@ -138,11 +149,21 @@ std::string as_table(const Profile& p, bool lines) {
       out += fmt::format("  shared memory a block: {} static, {} dynamic\n",
                          format_bytes(l.static_shared_bytes), format_bytes(l.dynamic_shared_bytes));
     }
+    if (!l.caches.empty())
+      out += fmt::format("  an SM holds {} block{} (limit: {})\n", l.blocks_per_sm,
+                         l.blocks_per_sm == 1 ? "" : "s", l.limited_by);
+    if (!l.no_caches.empty()) out += fmt::format("  no counters of the caches: {}\n", l.no_caches);
     const std::string rule(57, '-'), small(10, '-'), value(16, '-');
     out += fmt::format("  {} {} {}\n  {:<57} {:>10} {:>16}\n  {} {} {}\n", rule, small, value, "Metric Name",
                        "Unit", "Metric Value", rule, small, value);
     for (const auto& m : l.metrics) {
       if (m.value != 0) out += fmt::format("  {:<57} {:>10} {:>16}\n", m.name, m.unit, format_count(m.value));
+    }
+    for (const auto& m : l.caches) {
+      if (m.value == 0) continue;
+      out += fmt::format("  {:<57} {:>10} {:>16}\n", m.name, m.unit,
+                         decimals(m) != 0 ? fmt::format("{:.2f}", m.value)
+                                          : format_count(static_cast<std::uint64_t>(m.value)));
     }
     out += fmt::format("  {} {} {}\n", rule, small, value);
     if (lines) {
@@ -193,11 +214,15 @@ std::vector<std::string> advice(const ProfiledLaunch& launch) {
     if (r.space == Space::shared && c.conflicts > c.wavefronts / 3) {
       all.push_back(
           {c.conflicts / 4,
-           fmt::format("{}: {:.3g} wavefronts a request instead of {:.3g}: lanes of a warp meet in the same "
-                       "bank of shared memory, as when a tile whose row "
-                       "length is a multiple of 32 floats is read down a column. Pad each row by one element "
-                       "(float tile[32][33]).",
-                       where, ratio(c.wavefronts, c.requests), ratio(c.wavefronts - c.conflicts, c.requests))});
+           fmt::format(
+               "{}: {:.3g} wavefronts a request instead of {:.3g}: lanes of a warp meet in the same "
+               "bank of shared memory, {}",
+               where, ratio(c.wavefronts, c.requests), ratio(c.wavefronts - c.conflicts, c.requests),
+               r.op == Op::matrix_load
+                   ? "for the eight rows of a matrix lie a multiple of 128 bytes apart. Pad each row by 16 "
+                     "bytes, or exchange its 16-byte pieces: piece ^ row % 8 (a swizzle)."
+                   : "as when a tile whose row length is a multiple of 32 floats is read down a column. Pad "
+                     "each row by one element (float tile[32][33]).")});
     }
   }
   std::stable_sort(all.begin(), all.end(), [](const Ranked& a, const Ranked& b) { return a.waste > b.waste; });

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/simt/compile/compile.hpp"
+#include "sim/simt/replay/profiles.hpp"
 
 namespace flashlab::simt {
 namespace {
@@ -61,12 +63,37 @@ fs::path cache_folder(const ProfileOptions& options) {
   return folder;
 }
 
+/// Where headers and libraries stand: beside an installed program, else where they were built.
+struct Parts {
+  fs::path include_dir = FLASHLAB_SIMT_INCLUDE_DIR;
+  std::vector<std::string> libraries = split(FLASHLAB_SIMT_LIBRARIES, '|');
+};
+Parts find_parts() {
+  Parts parts;
+  std::error_code error;
+  const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
+  const fs::path include_dir = bin / FLASHLAB_BIN_TO_INCLUDE / "flashlab/sim/simt/include";
+  if (error || !fs::exists(include_dir / "cuda_runtime.h", error)) return parts;
+  parts.include_dir = include_dir.lexically_normal();
+  const fs::path lib = (bin / FLASHLAB_BIN_TO_LIB).lexically_normal();
+  for (std::string& library : parts.libraries) {
+    const std::string name = fs::path(library).filename().string();
+    if (!name.starts_with("libflashlab_")) continue;
+    library = (lib / name).string();
+    if (!fs::exists(library, error))
+      throw EnvironmentError(fmt::format("{} is missing: install Flashlab again (cmake --install)", library));
+  }
+  return parts;
+}
+
 fs::path program_for(const ProfileOptions& options) {
+  Parts parts = find_parts();
+  const std::vector<std::string>& libraries = parts.libraries;
   CompileOptions compile_options;
   compile_options.compiler = FLASHLAB_SIMT_COMPILER;
-  compile_options.include_dir = FLASHLAB_SIMT_INCLUDE_DIR;
+  compile_options.include_dir = parts.include_dir;
   compile_options.flags = options.flags;
-  const std::vector<std::string> libraries = split(FLASHLAB_SIMT_LIBRARIES, '|');
+  if (options.card != "none" && replay_profile(options.card).name == "t4") compile_options.architecture = 750;
   const Rewritten rewritten = preprocess_and_rewrite(options.source, compile_options);
   if (rewritten.kernels == 0)
     throw UsageError(
@@ -128,6 +155,21 @@ ProfiledLaunch launch_from(const Json& j) {
   launch.static_shared_bytes = j.at("static_shared_bytes");
   for (const auto& [name, metric] : j.at("metrics").items())
     launch.metrics.push_back({name, metric.at("unit"), metric.at("value")});
+  if (const auto caches = j.find("caches"); caches != j.end()) {
+    launch.blocks_per_sm = caches->at("blocks_per_sm");
+    launch.limited_by = caches->at("limited_by");
+    for (const auto& [name, value] : caches->at("metrics").items()) {
+      const bool counted = std::any_of(launch.metrics.begin(), launch.metrics.end(),
+                                       [&](const auto& m) { return m.name == name; });
+      if (counted) continue;
+      const std::string_view unit = name.ends_with(".pct")                       ? "%"
+                                    : name.find("bytes") != std::string::npos    ? "byte"
+                                    : name.find("requests") != std::string::npos ? "request"
+                                                                                 : "sector";
+      launch.caches.push_back({name, std::string(unit), value});
+    }
+  }
+  if (const auto why = j.find("no_caches"); why != j.end()) launch.no_caches = *why;
   for (const Json& s : j.at("sites")) {
     ProfiledSite site;
     site.line = {s.at("file"), s.at("line")};
@@ -153,11 +195,19 @@ std::uint64_t ProfiledLaunch::metric(std::string_view name) const {
 }
 
 Profile profile(const ProfileOptions& options) {
+  if (options.card != "none") {
+    const int most = replay_profile(options.card).sm.registers_per_thread;
+    if (options.registers_per_thread < 1 || options.registers_per_thread > most)
+      throw UsageError(fmt::format("--registers {}: a thread has 1 to {}", options.registers_per_thread, most));
+  }
   const fs::path program = program_for(options);
   const fs::path report = program.string() + fmt::format(".{}.json", getpid());
-  std::vector<std::string> command = {"/usr/bin/env", "FLASHLAB_SIMT_REPORT=" + report.string(),
+  std::vector<std::string> command = {"/usr/bin/env",
+                                      "FLASHLAB_SIMT_REPORT=" + report.string(),
                                       fmt::format("FLASHLAB_SIMT_CHECKS={}", options.checks ? 1 : 0),
                                       fmt::format("FLASHLAB_SIMT_PROCESSORS={}", options.processors),
+                                      fmt::format("FLASHLAB_SIMT_CARD={}", options.card),
+                                      fmt::format("FLASHLAB_SIMT_REGISTERS={}", options.registers_per_thread),
                                       program.string()};
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
   const CommandResult ran = run_command(command);
@@ -190,6 +240,12 @@ Profile profile(const ProfileOptions& options) {
 int profile_main(const ProfileOptions& options) {
   const Profile p = profile(options);
   std::fwrite(p.output.data(), 1, p.output.size(), stderr);
+  if (options.format == ProfileOptions::Format::csv) {  // whose rows have no place for it
+    for (const ProfiledLaunch& l : p.launches) {
+      if (!l.no_caches.empty())
+        fmt::print(stderr, "flashlab: launch {} has no counters of the caches: {}\n", l.number, l.no_caches);
+    }
+  }
   const std::string text = format_profile(p, options);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return p.exit_code != 0 || !p.findings.empty() ? static_cast<int>(ExitCode::check_failed) : 0;

@@ -19,6 +19,11 @@ struct ProfileOptions {
   bool lines = false;  ///< also the counters of each source line
   bool checks = true;  ///< races and unwritten reads; bounds and barriers are always looked at
   int processors = 0;  ///< OS threads; 0: one a core
+  /// The card whose caches the launches are replayed through, each from cold caches, and which the program sees:
+  /// t4, a100, h100, h200; "none": no caches, and the program sees an H100.
+  std::string card = "h100";
+  /// A thread's registers, for how many blocks an SM holds; a CPU compiler cannot know what ptxas would take.
+  int registers_per_thread = 32;
   std::filesystem::path
       cache_dir;  ///< of compiled programs; empty: $XDG_CACHE_HOME/flashlab or ~/.cache/flashlab
 };
@@ -37,7 +42,15 @@ struct ProfiledLaunch {
     std::string name, unit;
     std::uint64_t value = 0;
   };
-  std::vector<Value> metrics;  ///< with the hardware's names
+  struct CacheValue {
+    std::string name, unit;
+    double value = 0;
+  };
+  std::vector<Value> metrics;      ///< with the hardware's names: counted
+  std::vector<CacheValue> caches;  ///< the same from the replay: modelled; empty without a card
+  int blocks_per_sm = 0;           ///< resident at once, with `caches`
+  std::string limited_by;          ///< what keeps it from holding more
+  std::string no_caches;           ///< why there are none, when a card was named
   std::vector<ProfiledSite> sites;
   std::vector<std::string> advice;  ///< "line 42: 32 sectors a request, 4 would do: …"
 
@@ -58,8 +71,8 @@ struct Profile {
   std::vector<ProfiledFinding> findings;
 };
 
-/// Compiles (or takes from the cache) and runs. Throws UsageError for a program that does not compile or uses what the
-/// machine cannot run, by line; EnvironmentError when a compiler or a folder is missing.
+/// Compiles (or takes from the cache) and runs. Throws UsageError for a program that does not compile and for an unknown
+/// card; EnvironmentError for what the machine cannot run, by line, and when a compiler or a folder is missing.
 Profile profile(const ProfileOptions& options);
 
 /// What a beginner can do about each access that moves more than it needs, worst first.

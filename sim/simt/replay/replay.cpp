@@ -16,6 +16,7 @@ enum class WarpState : std::uint8_t { ready, at_barrier, ended };
 struct Warp {
   const LineRequest* next = nullptr;
   const LineRequest* end = nullptr;
+  const LinePattern* patterns = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
 };
@@ -28,7 +29,7 @@ struct Slot {
 };
 
 struct Sm {
-  SectoredCache l1;
+  L1Cache l1;
   std::size_t side = 0;  ///< its partition of the L2
   std::vector<Slot> slots;
   std::vector<Warp> warps;  ///< of all slots, in order of slot
@@ -58,7 +59,7 @@ class LaunchRun {
     const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
     sms_.reserve(sms);
     for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back({SectoredCache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}});
+      sms_.push_back({L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes)), side_of(i), {}, {}});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
     }
@@ -97,9 +98,9 @@ class LaunchRun {
       for (std::size_t i = 0; i < warps; ++i) {
         const std::vector<LineRequest>& stream = slot.trace.warps[i];
         if (stream.empty()) continue;
-        sm.warps[slot_index * warps_per_block_ + i] = {stream.data(), stream.data() + stream.size(),
-                                                       static_cast<std::uint32_t>(slot_index),
-                                                       WarpState::ready};
+        sm.warps[slot_index * warps_per_block_ + i] = {
+            stream.data(), stream.data() + stream.size(), slot.trace.patterns.data(),
+            static_cast<std::uint32_t>(slot_index), WarpState::ready};
         ++slot.live;
         ++sm.live_warps;
       }
@@ -131,33 +132,36 @@ class LaunchRun {
     return static_cast<std::size_t>((random_ >> 32) * below >> 32);
   }
 
-  // A warp's stream and the sets of its lines are misses of the host's caches nearly every time: they are asked for
-  // before they are needed.
-  static void prefetch_stream(const Warp& warp) {
-    constexpr std::size_t kPerHostLine = 64 / sizeof(LineRequest);
-    for (std::size_t i = 0; i < 9; ++i) __builtin_prefetch(warp.next + i * kPerHostLine);
-  }
-  void prefetch_sets(const Sm& sm, const LineRequest* request, const LineRequest* end) {
-    for (const LineRequest* last = request + std::min<std::ptrdiff_t>(request->lines_left + 1, end - request);
-         request != last; ++request) {
-      sm.l1.prefetch(replay_.pages_.rename(request->line));
+  // A warp's stream is a miss of the host's caches nearly every time: it is asked for before it is needed.
+  static void prefetch_stream(const Warp& warp) { __builtin_prefetch(warp.next); }
+
+  // So are the sets that an instruction of scattered lines will look at.
+  void prefetch_sets(const Sm& sm, const Warp& warp) {
+    for (const LineRequest* request = warp.next; request != warp.end; ++request) {
+      sm.l1.prefetch(replay_.pages_.rename(request->line()));
+      if (!warp.patterns[request->pattern()].more) break;
     }
   }
 
   void serve_instruction(Sm& sm, Warp& warp) {
-    if (warp.next->op == LineOp::barrier) {
+    const LinePattern* pattern = &warp.patterns[warp.next->pattern()];
+    if (pattern->op == LineOp::barrier) {
       ++warp.next;
       warp.state = WarpState::at_barrier;
       ++sm.slots[warp.slot].waiting;
       release_if_all_wait(sm, warp.slot);
     } else {
-      const LineRequest* request = warp.next;
-      if (request->lines_left > 1) prefetch_sets(sm, request, warp.end);
-      do serve(sm, *request);
-      while (request++->lines_left > 0 && request != warp.end);
-      sm.clock += std::max({static_cast<std::uint64_t>(request - warp.next), options_.instruction_ticks,
+      std::uint64_t lines = 0;
+      if (pattern->more) prefetch_sets(sm, warp);
+      for (;;) {
+        serve(sm, warp.next->line(), *pattern);
+        lines += pattern->lines;
+        ++warp.next;
+        if (!pattern->more || warp.next == warp.end) break;
+        pattern = &warp.patterns[warp.next->pattern()];
+      }
+      sm.clock += std::max({lines, options_.instruction_ticks,
                             options_.latency_ticks / static_cast<std::uint64_t>(sm.live_warps)});
-      warp.next = request;
     }
     if (warp.next == warp.end && warp.state == WarpState::ready) end_warp(sm, warp);
   }
@@ -190,52 +194,87 @@ class LaunchRun {
     place_next_block(sm, slot_index);
   }
 
-  void serve(Sm& sm, const LineRequest& request) {
-    const std::uint64_t line = replay_.pages_.rename(request.line);
-    if (line >= line_limit_) {
-      throw EnvironmentError(
-          fmt::format("the kernel touches more than {} of memory: the cache model names no more",
-                      format_bytes(line_limit_ * kLineBytes)));
-    }
-    const SectorMask sectors = request.sectors;
-    const std::uint64_t count = popcount(sectors);
-    const std::uint64_t last = request.lines_left == 0;
-    SectorMask from_l2 = 0, from_hbm = 0;
-    switch (request.op) {
+  void serve(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
+    const std::uint64_t requests = !pattern.more, sectors = pattern.sectors();
+    const std::uint64_t l1_hits_before = counters_.load_l1_hit_sectors, hbm_before = counters_.hbm_read_bytes;
+    switch (pattern.op) {
       case LineOp::load:
-        counters_.load_requests += last;
-        counters_.load_sectors += count;
-        from_l2 = sm.l1.read(line, sectors);
-        counters_.load_l1_hit_sectors += count - popcount(from_l2);
-        if (from_l2 != 0) from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
+        counters_.load_requests += requests;
+        counters_.load_sectors += sectors;
+        counters_.load_l1_hit_sectors += sectors;
+        each_run(line, pattern, [&](const LineRun& run) {
+          sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
+            if (missed == 0) return std::uint64_t{0};
+            counters_.load_l1_hit_sectors -= popcount(missed);
+            read_l2(sm.side, l, merged(sm, l, missed));
+            return std::uint64_t{0};
+          });
+        });
         break;
       case LineOp::load_no_l1:
-        counters_.no_l1_load_requests += last;
-        counters_.no_l1_load_sectors += count;
-        from_l2 = sectors;
-        from_hbm = read_l2(sm.side, line, merged(sm, line, from_l2));
+        counters_.no_l1_load_requests += requests;
+        counters_.no_l1_load_sectors += sectors;
+        each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
+          read_l2(sm.side, l, merged(sm, l, touched));
+        });
         break;
-      case LineOp::store: {
-        counters_.store_requests += last;
-        counters_.store_sectors += count;
-        const SectorMask missed = replay_.l2_.write(line, sectors, request.whole_sectors);
-        if (request.whole_sectors != 0)
-          sm.l1.read(line, request.whole_sectors);  // L1 keeps what it wrote through
-        counters_.l2_write_sectors += count;
-        counters_.l2_write_hit_sectors += count - popcount(missed);
+      case LineOp::store:
+        counters_.store_requests += requests;
+        counters_.store_sectors += sectors;
+        counters_.l2_write_sectors += sectors;
+        counters_.l2_write_hit_sectors += sectors;
+        each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask whole) {
+          counters_.l2_write_hit_sectors -= popcount(replay_.l2_.write(l, touched, whole));
+          if (whole != 0)
+            sm.l1.read({.line = l, .first = whole},
+                       [](auto...) { return std::uint64_t{0}; });  // L1 keeps what it wrote through
+        });
         break;
-      }
       case LineOp::atomic:  // L2 reads, changes and keeps the sector
-        counters_.atomic_requests += last;
-        counters_.atomic_sectors += count;
-        from_hbm = replay_.l2_.read(sm.side, line, sectors).hbm;
-        counters_.hbm_read_bytes += popcount(from_hbm) * kSectorBytes;
-        replay_.l2_.write(line, sectors, sectors);
+        counters_.atomic_requests += requests;
+        counters_.atomic_sectors += sectors;
+        each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
+          counters_.hbm_read_bytes += popcount(replay_.l2_.read(sm.side, l, touched).hbm) * kSectorBytes;
+          replay_.l2_.write(l, touched, touched);
+        });
         break;
       case LineOp::barrier:
         break;
     }
-    if (options_.per_site) count_site(request, count, last, from_l2, from_hbm);
+    if (options_.per_site)
+      count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before,
+                 counters_.hbm_read_bytes - hbm_before);
+  }
+
+  /// The lines of a request under their new names: as one run where they lie in one page.
+  template <class Body>
+  void each_run(std::uint64_t line, const LinePattern& p, const Body& body) {
+    const std::uint64_t last = line + static_cast<std::uint64_t>(std::int64_t{p.stride} * (p.lines - 1));
+    if (p.lines == 1 || Replay::Pages::same(line, last)) {
+      body(LineRun{rename(line), p.stride, p.lines, p.first.touched, p.middle.touched, p.last.touched});
+    } else {
+      each_line(line, p, [&](std::uint64_t l, SectorMask touched, SectorMask) {
+        body(LineRun{.line = l, .first = touched});
+      });
+    }
+  }
+  /// The lines of a request under their new names, with the sectors touched and those written in full.
+  template <class Body>
+  void each_line(std::uint64_t line, const LinePattern& p, const Body& body) {
+    for (int i = 0; i < p.lines; ++i) {
+      const TouchedSectors sectors = p.of(i);
+      body(rename(line + static_cast<std::uint64_t>(std::int64_t{p.stride} * i)), sectors.touched,
+           sectors.whole);
+    }
+  }
+  std::uint64_t rename(std::uint64_t line) {
+    const std::uint64_t renamed = replay_.pages_.rename(line);
+    if (renamed >= line_limit_) {
+      throw EnvironmentError(
+          fmt::format("the kernel touches more than {} of memory: the cache model names no more",
+                      format_bytes(line_limit_ * kLineBytes)));
+    }
+    return renamed;
   }
 
   /// What is left of a read when the sectors that other SMs of the side have just asked for are taken out.
@@ -252,25 +291,24 @@ class LaunchRun {
     return left;
   }
 
-  SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
-    if (sectors == 0) return 0;
+  void read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
+    if (sectors == 0) return;
     const PartitionedL2::Missed missed = replay_.l2_.read(side, line, sectors);
     counters_.l2_read_sectors += popcount(sectors);
     counters_.l2_read_hit_sectors += popcount(sectors) - popcount(missed.l2);
     counters_.hbm_read_bytes += popcount(missed.hbm) * kSectorBytes;
-    return missed.hbm;
   }
 
-  void count_site(const LineRequest& request, std::uint64_t count, std::uint64_t last, SectorMask from_l2,
-                  SectorMask from_hbm) {
-    if (request.site >= counters_.sites.size()) counters_.sites.resize(request.site + 1);
-    ReplaySiteCounters& site = counters_.sites[request.site];
-    site.requests += last;
-    site.sectors += count;
-    site.hbm_sectors += popcount(from_hbm);
-    if (request.op == LineOp::load || request.op == LineOp::load_no_l1) {
-      site.l1_hits += count - popcount(from_l2);
-      site.l2_hits += popcount(from_l2) - popcount(from_hbm);
+  void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t hbm_bytes) {
+    if (pattern.site >= counters_.sites.size()) counters_.sites.resize(pattern.site + 1);
+    ReplaySiteCounters& site = counters_.sites[pattern.site];
+    const std::uint64_t sectors = pattern.sectors(), hbm_sectors = hbm_bytes / kSectorBytes;
+    site.requests += !pattern.more;
+    site.sectors += sectors;
+    site.hbm_sectors += hbm_sectors;
+    if (pattern.op == LineOp::load || pattern.op == LineOp::load_no_l1) {
+      site.l1_hits += l1_hits;
+      site.l2_hits += sectors - l1_hits - hbm_sectors;
     }
   }
 

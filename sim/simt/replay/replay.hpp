@@ -18,13 +18,14 @@
 #include <vector>
 
 #include "sim/memory/cache.hpp"
+#include "sim/simt/replay/l1.hpp"
 #include "sim/simt/replay/l2.hpp"
 #include "sim/simt/replay/occupancy.hpp"
 #include "sim/simt/trace.hpp"
 
 namespace flashlab::simt {
 
-/// What one source instruction (LineRequest::site) caused. Sectors of 32 B.
+/// What one source instruction (LinePattern::site) caused. Sectors of 32 B.
 struct ReplaySiteCounters {
   std::uint64_t requests = 0;  ///< warp instructions
   std::uint64_t sectors = 0;
@@ -45,7 +46,7 @@ struct ReplayCounters {
   std::uint64_t hbm_write_bytes = 0;      ///< what left L2 while the kernel ran
   std::uint64_t l2_dirty_bytes = 0;       ///< what stayed in L2, to be written later
   std::uint64_t resident_blocks = 0;      ///< the most at a time
-  std::vector<ReplaySiteCounters> sites;  ///< by LineRequest::site; empty unless asked for
+  std::vector<ReplaySiteCounters> sites;  ///< by LinePattern::site; empty unless asked for
 
   /// (Nsight Compute's metric name, value), in a fixed order. Rates are in percent, 0 where nothing was asked.
   std::vector<std::pair<std::string_view, double>> metrics() const;
@@ -102,6 +103,9 @@ class Replay {
       Entry& entry = recent_[page % recent_.size()];
       if (entry.page != page) entry = {page, look_up(page)};
       return entry.renamed << kLineBits | (line & ((std::uint64_t{1} << kLineBits) - 1));
+    }
+    static bool same(std::uint64_t line, std::uint64_t other) {
+      return line >> kLineBits == other >> kLineBits;
     }
     std::uint64_t line_count() const { return static_cast<std::uint64_t>(names_.size()) << kLineBits; }
 

@@ -7,6 +7,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/simt/rewrite/lexer.hpp"
+#include "sim/simt/rewrite/ptx.hpp"
 
 namespace flashlab::simt {
 namespace {
@@ -38,7 +39,11 @@ class Rewriter {
         shared_declaration();
       } else if (is_chevrons(at_, "<")) {
         launch();
-      } else if (!in_system_header_) {
+      } else if (in_system_header_) {
+        continue;
+      } else if (t.is("asm") || t.is("__asm__") || t.is("__asm")) {
+        inline_assembly();
+      } else {
         note_unsupported(t);
       }
     }
@@ -92,9 +97,6 @@ class Rewriter {
   void note_unsupported(const Token& t) {
     if (t.kind != TokenKind::word) return;
     static constexpr std::pair<std::string_view, std::string_view> words[] = {
-        {"asm", "inline assembly (PTX)"},
-        {"__asm__", "inline assembly (PTX)"},
-        {"__asm", "inline assembly (PTX)"},
         {"cudaTextureObject_t", "textures"},
         {"tex2D", "textures"},
         {"tex1Dfetch", "textures"},
@@ -106,6 +108,58 @@ class Rewriter {
       if (!t.is(word)) continue;
       out_.unsupported.push_back({std::string(file_), line_of(t), std::string(what)});
     }
+  }
+
+  // `asm volatile("text" : "=r"(x) : "r"(y) : "memory")` to C++ that does the same.
+  void inline_assembly() {
+    std::size_t open = at_ + 1;
+    while (is(open, "volatile") || is(open, "__volatile__") || is(open, "__volatile")) ++open;
+    const std::size_t close = is(open, "(") ? closing(open) : kNone;
+    AsmStatement statement;
+    std::string unknown = "inline assembly that cannot be read";
+    if (close != kNone && parse_assembly(open, close, statement)) {
+      TranslatedAsm translated = translate_asm(statement);
+      unknown = translated.unknown;
+      if (unknown.empty()) {
+        replace(at_, close + 1, std::move(translated.code));
+        at_ = close;
+        return;
+      }
+    }
+    out_.unsupported.push_back({std::string(file_), line_of(tokens_[at_]), unknown});
+    if (close != kNone) at_ = close;
+  }
+
+  bool parse_assembly(std::size_t open, std::size_t close, AsmStatement& statement) const {
+    int section = 0;  // text, outputs, inputs, clobbers
+    for (std::size_t i = open + 1; i < close; ++i) {
+      const Token& t = tokens_[i];
+      if (t.is(":") || t.is("::")) {
+        section += t.is(":") ? 1 : 2;
+        statement.extended = true;
+      } else if (t.kind == TokenKind::directive || t.is(",") || section >= 3) {
+        continue;
+      } else if (t.kind != TokenKind::string || t.text.front() == '\'') {
+        return false;
+      } else if (section == 0) {
+        statement.text += literal_value(t.text);
+      } else {
+        if (!is(i + 1, "(")) return false;
+        const std::size_t end = closing(i + 1);
+        if (end == kNone || end > close || end == i + 2) return false;
+        auto& operands = section == 1 ? statement.outputs : statement.inputs;
+        const std::string constraint = literal_value(t.text);
+        if (constraint.empty()) return false;
+        std::string expression;  // without line marks, on one line
+        for (std::size_t k = i + 2; k < end; ++k) {
+          if (tokens_[k].kind != TokenKind::directive)
+            expression += (expression.empty() ? "" : spacing(k)), expression += tokens_[k].text;
+        }
+        operands.push_back({constraint, expression});
+        i = end;
+      }
+    }
+    return true;
   }
 
   // Names that follow `template <…> … __global__ … name (`: their parameters must be deduced at the launch.

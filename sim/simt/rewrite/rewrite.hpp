@@ -13,7 +13,7 @@ namespace flashlab::simt {
 struct Unsupported {
   std::string file;
   int line = 0;
-  std::string what;  ///< "inline PTX assembly in device code"
+  std::string what;  ///< "the PTX instruction `wgmma.fence.sync.aligned`"
 };
 
 struct Rewritten {
@@ -27,7 +27,8 @@ struct Rewritten {
 /// - `k<<<grid, block, bytes, stream>>>(a)` to a call with the same arguments,
 /// - `__shared__ T x[n], y;` to references into the block's shared memory,
 /// - `extern __shared__ T x[];` to a pointer to the block's dynamic shared memory,
-/// - `__global__` to nothing, `__noinline__` to the compiler's own attribute.
+/// - `__global__` to nothing, `__noinline__` to the compiler's own attribute,
+/// - inline PTX to calls that do the same (ptx.hpp); what is not known there is listed as unsupported.
 /// Throws UsageError naming file and line for a launch or a declaration that cannot be understood.
 Rewritten rewrite(std::string_view preprocessed);
 

@@ -7,6 +7,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/simt/launch.hpp"
+#include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/status.hpp"
 #include "sim/simt/runtime/worker.hpp"
@@ -73,6 +74,17 @@ const char* text_of(int error) { return entry(error).text; }
 }  // namespace flashlab::simt::status
 
 using namespace flashlab::simt;
+
+namespace flashlab::simt {
+namespace {
+DeviceFacts& facts() {
+  static auto* const f = new DeviceFacts;
+  return *f;
+}
+}  // namespace
+const DeviceFacts& device_facts() { return facts(); }
+void set_device_facts(DeviceFacts f) { facts() = std::move(f); }
+}  // namespace flashlab::simt
 
 namespace {
 
@@ -191,15 +203,15 @@ cudaError_t cudaGetDevice(int* device) {
 }
 cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : answer(status::kInvalidDevice); }
 
-// An H100 SXM, as its data sheet and the CUDA programming guide describe compute capability 9.0.
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device != 0) return answer(status::kInvalidDevice);
   *p = {};
-  std::snprintf(p->name, sizeof p->name, "Flashlab simt machine (as an H100)");
+  const DeviceFacts& facts = device_facts();
+  std::snprintf(p->name, sizeof p->name, "Flashlab simt machine (as %s)", facts.card.c_str());
   p->totalGlobalMem = device_memory::bytes_total();
   p->sharedMemPerBlock = 48 << 10;
-  p->sharedMemPerBlockOptin = 227 << 10;
-  p->sharedMemPerMultiprocessor = 228 << 10;
+  p->sharedMemPerBlockOptin = facts.shared_bytes_per_block;
+  p->sharedMemPerMultiprocessor = facts.shared_bytes_per_sm;
   p->totalConstMem = 64 << 10;
   p->memPitch = 0x7FFFFFFF;
   p->regsPerBlock = p->regsPerMultiprocessor = 65536;
@@ -209,14 +221,15 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   p->maxThreadsDim[2] = 64;
   p->maxGridSize[0] = 0x7FFFFFFF;
   p->maxGridSize[1] = p->maxGridSize[2] = 65535;
-  p->clockRate = 1980000;
-  p->major = 9;
-  p->multiProcessorCount = 132;
-  p->memoryClockRate = 2619000;
-  p->memoryBusWidth = 5120;
-  p->l2CacheSize = 50 << 20;
-  p->maxThreadsPerMultiProcessor = 2048;
-  p->maxBlocksPerMultiProcessor = 32;
+  p->clockRate = facts.clock_khz;
+  p->major = facts.major;
+  p->minor = facts.minor;
+  p->multiProcessorCount = facts.sm_count;
+  p->memoryClockRate = facts.memory_clock_khz;
+  p->memoryBusWidth = facts.memory_bus_bits;
+  p->l2CacheSize = static_cast<int>(facts.l2_bytes);
+  p->maxThreadsPerMultiProcessor = facts.threads_per_sm;
+  p->maxBlocksPerMultiProcessor = facts.blocks_per_sm;
   p->unifiedAddressing = p->managedMemory = p->canMapHostMemory = 1;
   return cudaSuccess;
 }
@@ -315,10 +328,12 @@ cudaError_t flashlab_copy_symbol(void* symbol, std::size_t symbol_bytes, void* o
 
 cudaError_t flashlab_occupancy(int* blocks, int threads, std::size_t shared_bytes) {
   if (threads <= 0 || threads > 1024) return answer(status::kInvalidValue);
-  const int by_threads = 2048 / ((threads + 31) / 32 * 32);
+  const DeviceFacts& facts = device_facts();
+  const int by_threads = facts.threads_per_sm / ((threads + 31) / 32 * 32);
+  const std::size_t block_bytes = shared_bytes + facts.shared_bytes_reserved;
   const int by_shared =
-      static_cast<int>((228 << 10) / (shared_bytes + 1024));  // the system keeps 1 KiB a block
-  *blocks = std::min({32, by_threads, by_shared});
+      block_bytes == 0 ? facts.blocks_per_sm : static_cast<int>(facts.shared_bytes_per_sm / block_bytes);
+  *blocks = std::min({facts.blocks_per_sm, by_threads, by_shared});
   return cudaSuccess;
 }
 

@@ -194,7 +194,9 @@ std::uint32_t flashlab_reduce(int kind, std::uint32_t mask, std::uint32_t value,
   return sum;
 }
 
-std::uint32_t flashlab_activemask() { return worker_for("__activemask()").live_lanes(); }
+std::uint32_t flashlab_activemask() {
+  return worker_for("__activemask()").converged_lanes(site_of(FLASHLAB_HERE));
+}
 void flashlab_fence() {}
 
 // A clock that ticks an access: deterministic, and a difference that grows with work.
@@ -236,21 +238,6 @@ void* flashlab_shared(std::uint32_t offset, std::uint32_t bytes) {
   return worker_for("a __shared__ variable").shared_slot(offset, bytes);
 }
 void* flashlab_dynamic_shared() { return worker_for("dynamic shared memory").dynamic_shared(); }
-
-void flashlab_copy_async(void* to, const void* from, std::size_t bytes, std::size_t zeros) {
-  Worker& worker = worker_for("an asynchronous copy");
-  if ((bytes != 4 && bytes != 8 && bytes != 16) || zeros > bytes) {
-    worker.find(FindingKind::misaligned, site_of(FLASHLAB_HERE),
-                fmt::format("__pipeline_memcpy_async of {} bytes", bytes),
-                "an asynchronous copy moves 4, 8 or 16 bytes");
-    return;
-  }
-  const Kind kind = bytes == 4 ? Kind::async4 : bytes == 8 ? Kind::async8 : Kind::async16;
-  record_access(from, kind, FLASHLAB_HERE);
-  record_access(to, kind, FLASHLAB_HERE);
-  std::memcpy(to, from, bytes - zeros);
-  std::memset(static_cast<char*>(to) + (bytes - zeros), 0, zeros);
-}
 
 int flashlab_printf(const char* format, ...) {
   va_list arguments;

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstring>
 
+#include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/builtins.hpp"
+#include "sim/simt/runtime/host_access.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/module.hpp"
 #include "sim/simt/runtime/record.hpp"
@@ -21,9 +23,10 @@ namespace {
 // An access outside the window: the lane's own stack (registers and local memory on the card), a variable or constant
 // of the program, or an error.
 [[gnu::noinline]] void record_outside(const void* p, Kind kind, const void* where) {
-  if (running.worker == nullptr || running.worker->on_stack_of_lane(p)) return;
+  if (running.worker == nullptr) return;
+  if (running.worker->on_stack_of_lane(p)) return note_uncounted(site_of(where));
   const char* c = static_cast<const char*>(p);
-  if (c >= own_module().begin && c < own_module().constants_end) return;  // constants
+  if (c >= own_module().begin && c < own_module().constants_end) return note_uncounted(site_of(where));  // constants
   if (const Offset offset = device_memory::image_offset(p); offset != 0) {
     append(kind, offset, where);
     return;
@@ -44,7 +47,7 @@ namespace {
 }  // namespace
 
 [[gnu::noinline]] void append_after_wait(Kind kind, Offset offset, const void* where) {
-  if (running.worker == nullptr) return;
+  if (running.worker == nullptr) return note_host_access(kind, offset, site_of(where));
   running.worker->wait_for_log();
   *running.cursor++ = make_entry(site_of(where), kind, offset);
 }

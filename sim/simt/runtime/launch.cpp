@@ -10,10 +10,14 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
+#include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/launcher.hpp"
+#include "sim/simt/runtime/matrix_sites.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/status.hpp"
 #include "sim/simt/runtime/worker.hpp"
@@ -44,33 +48,40 @@ void keep(std::vector<Finding> findings) {
   }
 }
 
+using Said =
+    std::map<std::uint64_t, std::pair<std::string, std::vector<Finding>>>;  // what blocks printed and found
+
 // What one worker leaves behind in one launch.
 struct Share {
   LaunchCounters counters;
   TallyTable tallies;
-  std::map<std::uint64_t, std::pair<std::string, std::vector<Finding>>> blocks;  // what they printed and found
+  Said blocks;
 };
 
 // OS threads that live as long as the process, for each keeps a worker with its stacks and shared memory.
 class Pool {
  public:
-  /// Runs task(0) … task(count − 1) on other threads and `own` on this one; returns when all have ended.
-  static void run(int count, const std::function<void(int)>& task, const std::function<void()>& own) {
-    static Pool& pool = *new Pool;  // its threads wait until the process ends
+  /// Starts task(0) … task(count − 1) on other threads; `task` must live until wait() returns.
+  static void start(int count, const std::function<void(int)>& task) {
     {
-      const std::lock_guard lock(pool.mutex_);
-      for (; pool.threads_ < count; ++pool.threads_) std::thread([] { pool.serve(); }).detach();
-      pool.task_ = &task;
-      pool.next_ = 0;
-      pool.count_ = pool.left_ = count;
+      const std::lock_guard lock(pool().mutex_);
+      for (; pool().threads_ < count; ++pool().threads_) std::thread([] { pool().serve(); }).detach();
+      pool().task_ = &task;
+      pool().next_ = 0;
+      pool().count_ = pool().left_ = count;
     }
-    pool.changed_.notify_all();
-    own();
-    std::unique_lock lock(pool.mutex_);
-    pool.changed_.wait(lock, [] { return pool.left_ == 0; });
+    pool().changed_.notify_all();
+  }
+  static void wait() {
+    std::unique_lock lock(pool().mutex_);
+    pool().changed_.wait(lock, [] { return pool().left_ == 0; });
   }
 
  private:
+  static Pool& pool() {
+    static Pool& one = *new Pool;  // its threads wait until the process ends
+    return one;
+  }
   void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -90,6 +101,17 @@ class Pool {
   int next_ = 0, count_ = 0, left_ = 0;
 };
 
+/// How far blocks run ahead of the observer: traces that nobody has asked for yet.
+constexpr std::size_t kTraceBytesAhead = std::size_t{256} << 20;
+
+std::size_t bytes_of(const BlockTrace& trace) {
+  std::size_t bytes = 512 + trace.patterns.capacity() * sizeof(LinePattern);
+  for (const auto& warp : trace.warps) bytes += warp.capacity() * sizeof(LineRequest);
+  return bytes;
+}
+
+/// Blocks are taken in order, by the thread that launches and by those of the pool. While an observer asks for traces
+/// the others run ahead of it; what is found, printed and counted does not depend on who ran what.
 class RunningLaunch final : public Launch {
  public:
   RunningLaunch(const RawLaunch& raw, LaunchShape shape) : shape_(std::move(shape)) {
@@ -100,19 +122,47 @@ class RunningLaunch final : public Launch {
     job_.scheduler = this;
     // The shape names the static shared memory, which only a run tells: block 0 goes first.
     this_worker().begin_launch(job_);
-    first_ = run_here(0, options().observer != nullptr);
+    traced_ = options().observer != nullptr;
+    run_block(take(), mine_);
     shape_.static_shared_bytes = this_worker().static_shared_bytes();
-    next_ = 1;
+  }
+  ~RunningLaunch() override {
+    {
+      const std::lock_guard lock(mutex_);
+      end_ = 0;  // an observer that throws leaves blocks behind
+      changed_.notify_all();
+    }
+    wait_for_others();
   }
 
   const LaunchShape& shape() const override { return shape_; }
   std::uint64_t block_count() const override { return shape_.grid.count(); }
 
   BlockTrace run(std::uint64_t block) override {
-    if (first_ && block == 0) return std::move(*std::exchange(first_, std::nullopt));
-    if (block != next_ || failed_) throw std::logic_error("the blocks of a launch are run in order, each once");
-    ++next_;
-    return *run_here(block, true);
+    if (block != asked_ || finished_)
+      throw std::logic_error("the blocks of a launch are run in order, each once");
+    start_others();
+    std::unique_lock lock(mutex_);
+    ++asked_;
+    for (;;) {
+      if (error_) std::rethrow_exception(error_);
+      if (block > failed_block_) return {};
+      if (const auto ready = ahead_.find(block); ready != ahead_.end()) {
+        BlockTrace trace = std::move(ready->second);
+        bytes_ahead_ -= bytes_of(trace);
+        ahead_.erase(ready);
+        changed_.notify_all();
+        return trace;
+      }
+      if (may_take()) {
+        const std::uint64_t mine = take();
+        lock.unlock();
+        run_block(mine, mine_);
+        lock.lock();
+      } else {
+        changed_.wait(lock);
+      }
+    }
   }
 
   const LaunchCounters& counters() override {
@@ -124,51 +174,55 @@ class RunningLaunch final : public Launch {
   void finish() {
     if (finished_) return;
     finished_ = true;
-    Share mine;
-    std::vector<Share> others;
-    if (!failed_) run_rest(others);
+    {
+      const std::lock_guard lock(mutex_);
+      traced_ = false;
+      ahead_.clear();
+      changed_.notify_all();
+    }
+    start_others();
+    take_blocks(mine_);
+    wait_for_others();
+    if (error_) std::rethrow_exception(error_);
     this_worker().add_to(counters_, tallies_);
-    for (Share& share : others) {
+    auto said = std::move(mine_.blocks);
+    for (Share& share : others_) {
       add(share.counters);
       for (const auto& [id, tally] : share.tallies.all()) tallies_.add(id, tally);
-      printed_.merge(share.blocks);
+      said.merge(share.blocks);
     }
-    emit();
+    emit(said);
     close();
   }
 
-  bool failed() const { return failed_; }
+  bool failed() const { return failed_block_ != kNone; }
 
  private:
-  std::optional<BlockTrace> run_here(std::uint64_t block, bool traced) {
-    std::optional<BlockTrace> trace;
-    if (traced) trace.emplace();
-    Worker& worker = this_worker();
-    try {
-      worker.run_block(block, traced ? &*trace : nullptr);
-    } catch (const LaunchFailure&) {
-      failed_ = true;
-    }
-    printed_[block] = {worker.take_printed(), worker.take_findings()};
-    return trace;
-  }
+  static constexpr std::uint64_t kNone = ~std::uint64_t{0};
 
-  void run_rest(std::vector<Share>& others) {
-    const std::uint64_t count = block_count();
-    if (next_ >= count) return;
+  // Under the mutex, but for block 0:
+  bool may_take() const {
+    if (next_ >= std::min(block_count(), end_) || next_ > failed_block_) return false;
+    return !traced_ || next_ < asked_ || bytes_ahead_ < kTraceBytesAhead;
+  }
+  std::uint64_t take() { return next_++; }
+
+  void start_others() {
+    if (started_) return;
+    started_ = true;
+    const std::uint64_t left = block_count() - next_;
     int processors =
         options().processors > 0 ? options().processors : static_cast<int>(std::thread::hardware_concurrency());
-    processors = static_cast<int>(std::clamp<std::uint64_t>(static_cast<std::uint64_t>(processors), 1,
-                                                            std::min<std::uint64_t>(count - next_, 32)));
-    done_below_ = next_;
-    ticket_ = next_;
-    if (processors > 1) job_.wait_for_earlier_blocks = &wait_for_earlier_blocks;
-    others.resize(static_cast<std::size_t>(processors - 1));
-    Share mine;
-    Pool::run(
-        processors - 1, [&](int i) { work(others[static_cast<std::size_t>(i)]); }, [&] { take_blocks(mine); });
-    printed_.merge(mine.blocks);
-    if (error_) std::rethrow_exception(error_);
+    processors = static_cast<int>(
+        std::min<std::uint64_t>({static_cast<std::uint64_t>(std::max(processors, 1)), left, 32}));
+    if (processors <= 1 || failed()) return;
+    job_.wait_for_earlier_blocks = &wait_for_earlier_blocks;
+    others_.resize(static_cast<std::size_t>(processors - 1));
+    working_ = true;
+    Pool::start(processors - 1, task_);
+  }
+  void wait_for_others() {
+    if (std::exchange(working_, false)) Pool::wait();
   }
 
   void work(Share& share) {
@@ -177,42 +231,55 @@ class RunningLaunch final : public Launch {
       worker.begin_launch(job_);
       take_blocks(share);
       worker.add_to(share.counters, share.tallies);
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      error_ = std::current_exception();
-      failed_ = true;
-      changed_.notify_all();
+    } catch (...) {  // run_block() has kept it
     }
   }
 
   void take_blocks(Share& share) {
-    Worker& worker = this_worker();
+    std::unique_lock lock(mutex_);
     for (;;) {
-      const std::uint64_t block = ticket_.fetch_add(1);
-      if (block >= block_count() || block >= failed_block_) return;
-      bool failed = false;
-      try {
-        worker.run_block(block, nullptr);
-      } catch (const LaunchFailure&) {
-        failed = true;
+      if (may_take()) {
+        const std::uint64_t block = take();
+        lock.unlock();
+        run_block(block, share);
+        lock.lock();
+      } else if (next_ >= std::min(block_count(), end_) || next_ > failed_block_) {
+        return;
+      } else {
+        changed_.wait(lock);
       }
-      auto printed = worker.take_printed();
-      auto found = worker.take_findings();
-      if (!printed.empty() || !found.empty()) share.blocks[block] = {std::move(printed), std::move(found)};
-      const std::lock_guard lock(mutex_);
-      if (failed) {
-        failed_ = true;
-        if (block < failed_block_) failed_block_ = block;
-      }
-      finished_blocks_.push_back(block);
-      std::push_heap(finished_blocks_.begin(), finished_blocks_.end(), std::greater<>());
-      while (!finished_blocks_.empty() && finished_blocks_.front() == done_below_) {
-        ++done_below_;
-        std::pop_heap(finished_blocks_.begin(), finished_blocks_.end(), std::greater<>());
-        finished_blocks_.pop_back();
-      }
-      changed_.notify_all();
     }
+  }
+
+  void run_block(std::uint64_t block, Share& share) {
+    std::optional<BlockTrace> trace;
+    if (traced_) trace.emplace();
+    Worker& worker = this_worker();
+    bool failed = false;
+    try {
+      worker.run_block(block, trace ? &*trace : nullptr);
+    } catch (const LaunchFailure&) {
+      failed = true;
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      error_ = std::current_exception();
+      end_ = 0;
+      changed_.notify_all();
+      throw;
+    }
+    auto printed = worker.take_printed();
+    auto found = worker.take_findings();
+    if (!printed.empty() || !found.empty()) share.blocks[block] = {std::move(printed), std::move(found)};
+    const std::lock_guard lock(mutex_);
+    if (failed) failed_block_ = std::min(failed_block_.load(), block);
+    if (trace && traced_) {
+      bytes_ahead_ += bytes_of(*trace);
+      ahead_.emplace(block, std::move(*trace));
+    }
+    done_.insert(block);
+    for (; done_.erase(done_below_) != 0; ++done_below_) {
+    }
+    changed_.notify_all();
   }
 
   static void wait_for_earlier_blocks(const Job& job, std::uint64_t block) {
@@ -227,6 +294,8 @@ class RunningLaunch final : public Launch {
     counters_.thread_barriers += c.thread_barriers;
     counters_.collectives += c.collectives;
     counters_.matrix_products += c.matrix_products;
+    counters_.matrix_flops += c.matrix_flops;
+    for (std::size_t i = 0; i < kArithmeticClasses; ++i) counters_.arithmetic[i] += c.arithmetic[i];
   }
 
   // Sums over instructions, with the merges that the card's compiler is expected to make.
@@ -235,7 +304,7 @@ class RunningLaunch final : public Launch {
       SiteCounters site;
       const Kind kind = kind_of_key(tally.key);
       site.site = site_of_key(tally.key);
-      site.op = op_of(kind);
+      site.op = is_matrix_site(site.site) ? Op::matrix_load : op_of(kind);
       site.space = tally.shared ? Space::shared : Space::global;
       site.width_bytes = width_of(kind);
       site.counted = tally.counted;
@@ -243,9 +312,10 @@ class RunningLaunch final : public Launch {
         site.merged_width_bytes = tally.merge->merged_width_bytes();
         site.merged = tally.merge->merged();
       }
-      counters_.divergent_requests += tally.divergent;
+      if (site.op != Op::matrix_load) counters_.divergent_requests += tally.divergent;
       counters_.merged_loads += site.counted.requests - site.expected().requests;
       counters_.memory[static_cast<int>(site.space)][static_cast<int>(site.op)] += site.expected();
+      add_arithmetic_at(site.site, site.counted.threads, counters_.arithmetic);
       counters_.sites.push_back(site);
     }
     std::sort(counters_.sites.begin(), counters_.sites.end(), [](const SiteCounters& a, const SiteCounters& b) {
@@ -255,11 +325,11 @@ class RunningLaunch final : public Launch {
   }
 
   // In the order of the blocks, whoever ran them; nothing of what comes after the block that failed.
-  void emit() {
-    for (auto& [block, said] : printed_) {
+  void emit(Said& said) {
+    for (auto& [block, words] : said) {
       if (block > failed_block_) break;
-      std::fwrite(said.first.data(), 1, said.first.size(), stdout);
-      keep(std::move(said.second));
+      std::fwrite(words.first.data(), 1, words.first.size(), stdout);
+      keep(std::move(words.second));
     }
   }
 
@@ -267,22 +337,24 @@ class RunningLaunch final : public Launch {
   Job job_;
   LaunchCounters counters_;
   TallyTable tallies_;
-  std::optional<BlockTrace> first_;
-  std::uint64_t next_ = 0;
-  bool finished_ = false;
-  std::map<std::uint64_t, std::pair<std::string, std::vector<Finding>>> printed_;
+  Share mine_;
+  std::vector<Share> others_;
+  const std::function<void(int)> task_ = [this](int i) { work(others_[static_cast<std::size_t>(i)]); };
+  bool started_ = false, working_ = false, finished_ = false;
+  std::uint64_t asked_ = 0;  ///< the block that the observer asks for next
 
-  std::atomic<std::uint64_t> ticket_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::atomic<bool> traced_{false};
+  std::uint64_t next_ = 0;     ///< the block that is taken next
+  std::uint64_t end_ = kNone;  ///< none is taken from here on
+  std::map<std::uint64_t, BlockTrace> ahead_;
+  std::size_t bytes_ahead_ = 0;
   std::uint64_t done_below_ = 0;
-  std::vector<std::uint64_t> finished_blocks_;
-  std::atomic<std::uint64_t> failed_block_{~0ull};
-  std::atomic<bool> failed_{false};
+  std::set<std::uint64_t> done_;  ///< not below that
+  std::atomic<std::uint64_t> failed_block_{kNone};
   std::exception_ptr error_;
 };
-
-constexpr std::uint32_t kMaxSharedBytes = 227 << 10;  // of one block, on an H100
 
 }  // namespace
 
@@ -318,7 +390,7 @@ int launch(const RawLaunch& raw) {
       g.y > 65535 || g.z > 65535) {
     return status::set(status::kInvalidConfiguration);
   }
-  if (raw.dynamic_shared_bytes > kMaxSharedBytes) return status::set(status::kInvalidValue);
+  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block) return status::set(status::kInvalidValue);
   RunningLaunch launch(raw, std::move(shape));
   if (options().observer && !launch.failed()) options().observer(launch);
   launch.finish();

@@ -206,6 +206,7 @@ void track_writes(bool on) {
 }
 
 bool tracks_writes() { return state().tracks; }
+const std::uint8_t* written_words() { return state().tracks ? state().written : nullptr; }
 
 void mark_written(Offset begin, std::size_t bytes) {
   State& s = state();

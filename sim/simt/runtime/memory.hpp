@@ -47,6 +47,8 @@ void* pointer(Offset offset);
 void mark_written(Offset begin, std::size_t bytes);
 /// The first byte in [begin, begin + bytes) whose word nothing wrote, or begin + bytes. Variables count as written.
 Offset first_unwritten(Offset begin, std::size_t bytes);
+/// The notes themselves, a byte a sector of 32, a bit a word of it; nullptr when they are off. For a look at many addresses.
+const std::uint8_t* written_words();
 /// Turns the notes on; off, marking costs nothing. Memory allocated before counts as unwritten.
 void track_writes(bool on);
 bool tracks_writes();

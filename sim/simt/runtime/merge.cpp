@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "sim/simt/runtime/line_runs.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/worker.hpp"
 
@@ -22,6 +23,19 @@ Complaint misaligned(int width_bytes, Offset where) {
           "an access of float2, float4 or the like needs an address that its size divides: check the row "
           "length and the offset"};
 }
+
+namespace {
+LineOp line_op(Kind kind) {
+  switch (op_of(kind)) {
+    case Op::store:
+      return LineOp::store;
+    case Op::atomic:
+      return LineOp::atomic;
+    default:
+      return kind == Kind::async16 ? LineOp::load_no_l1 : LineOp::load;
+  }
+}
+}  // namespace
 
 /// Merges what the warp's lanes have logged. While a lane may still log more (its log was full), the lanes can only be
 /// followed until that lane's log is used up; with `all`, everything goes.
@@ -231,7 +245,9 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     const std::uint64_t dense = a.linear && a.stride == 0 ? 1 : (lanes * width + 31) / 32;
     tally.counted.sectors += sectors;
     tally.counted.ideal_sectors += std::min(sectors, dense);
-    if (trace_ != nullptr) trace_lines(key, a);
+    if (trace_ != nullptr)
+      add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key),
+                line_op(kind_of_key(key)), a);
     if (job_->checks.unwritten) check_written(tally, a);
     return;
   }
@@ -244,52 +260,6 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     ++segment_;
   }
   if (job_->checks.races || job_->checks.unwritten) check_shared(tally, a);
-}
-
-void Worker::trace_lines(std::uint32_t key, const WarpAccess& a) {
-  struct Touched {
-    std::uint64_t line;
-    std::uint64_t bytes[2];  // a bit a byte of the line
-  };
-  Touched touched[64];
-  int count = 0;
-  for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
-    const int lane = std::countr_zero(m);
-    Offset at = a.of(lane);
-    for (int bytes = a.width; bytes > 0;) {
-      const std::uint64_t line = at / 128;
-      const int in_line = static_cast<int>(at % 128), here = std::min(bytes, 128 - in_line);
-      int t = count - 1;  // lanes that walk in one direction meet a line again only where they met it last
-      while (t >= 0 && touched[t].line != line) t = a.linear ? -1 : t - 1;
-      if (t < 0) touched[t = count++] = {line, {0, 0}};
-      for (int b = in_line; b < in_line + here;) {
-        const int piece = std::min(in_line + here - b, 64 - b % 64);
-        touched[t].bytes[b / 64] |= (piece == 64 ? ~0ull : (1ull << piece) - 1) << (b % 64);
-        b += piece;
-      }
-      at += static_cast<Offset>(here);
-      bytes -= here;
-    }
-    if (a.linear && a.stride == 0) break;
-  }
-  const Kind kind = kind_of_key(key);
-  const Op op = op_of(kind);
-  const LineOp line_op = op == Op::load          ? LineOp::load
-                         : op == Op::store       ? LineOp::store
-                         : op == Op::atomic      ? LineOp::atomic
-                         : kind == Kind::async16 ? LineOp::load_no_l1
-                                                 : LineOp::load;
-  auto& stream = trace_->warps[static_cast<std::size_t>(current_warp_)];
-  for (int t = 0; t < count; ++t) {
-    LineRequest request{
-        touched[t].line, site_of_key(key), line_op, 0, 0, static_cast<std::uint16_t>(count - 1 - t)};
-    for (int s = 0; s < 4; ++s) {
-      const auto bytes = static_cast<std::uint32_t>(touched[t].bytes[s / 2] >> (s % 2 * 32));
-      request.sectors = static_cast<std::uint8_t>(request.sectors | (bytes != 0) << s) & 15;
-      request.whole_sectors = static_cast<std::uint8_t>(request.whole_sectors | (bytes == ~0u) << s) & 15;
-    }
-    stream.push_back(request);
-  }
 }
 
 void Worker::check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high) {
@@ -335,8 +305,23 @@ void Worker::report_misaligned(const SiteTally& tally, const WarpAccess& a) {
   }
 }
 
+/// A look at each lane's sector. False when in doubt: for the program's own variables, or words narrower than four bytes.
+bool Worker::all_written(const WarpAccess& a) const {
+  if (written_words_ == nullptr || a.width < 4) return false;
+  const unsigned words = (1u << a.width / 4) - 1;
+  unsigned missing = 0;
+  for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
+    const Offset where = a.of(std::countr_zero(m));
+    if (where >= kImageBegin) return false;
+    missing |= ~unsigned{written_words_[where / 32]} & words << where % 32 / 4;
+    if (a.linear && a.stride == 0) break;
+  }
+  return missing == 0;
+}
+
 void Worker::check_written(const SiteTally& tally, const WarpAccess& a) {
   const Op op = op_of(kind_of_key(tally.key));
+  if (op != Op::store && all_written(a)) return;
   const auto width = static_cast<std::size_t>(a.width);
   const bool dense = a.linear && a.mask == ~0u && a.stride == a.width;
   for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
@@ -375,7 +360,7 @@ void Worker::check_shared(const SiteTally& tally, const WarpAccess& a) {
       if (writes && !conflict.other_wrote)
         std::swap(finding.site, finding.other_site);  // the read is the one to look at
       finding.what = fmt::format("warp {} {} shared byte {} that warp {} {} since the last barrier",
-                                 current_warp_, writes ? "writes" : "reads", conflict.where - shared_base_,
+                                 current_warp_, writes ? "writes" : "reads", conflict.where,
                                  conflict.other_warp, conflict.other_wrote ? "wrote" : "read");
       finding.cause = "nothing orders the two accesses: a __syncthreads() is missing between them";
       record(std::move(finding));

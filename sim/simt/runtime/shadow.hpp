@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// What the checks remember about memory: who touched each shared word since the last barrier, and which words of
-/// shared and global memory have been written at all.
+/// What the checks remember about shared memory: who touched each word since the last barrier, and which words have
+/// been written at all.
 
 #include <cstdint>
 #include <vector>
@@ -16,7 +16,7 @@ class SharedShadow {
   /// A race as the shadow sees it: who was there before.
   struct Conflict {
     bool found = false;
-    Offset where = 0;  ///< byte offset in the window
+    Offset where = 0;  ///< byte of static or of dynamic shared memory
     int lane = 0;      ///< of the access that met the conflict
     std::uint32_t other_warp = 0;
     std::uint32_t other_site = 0;
@@ -24,7 +24,7 @@ class SharedShadow {
   };
 
   void begin_block();
-  void barrier() { ++epoch_; }
+  void barrier();
   /// Notes a warp's access and answers whether another warp touched one of its words in the same epoch, one of the
   /// two writing. Lanes of one warp never conflict: they may be ordered by __syncwarp or by a collective.
   Conflict touch(const WarpAccess& a, Offset shared_base, std::uint32_t warp, std::uint32_t site, bool writes,
@@ -33,15 +33,26 @@ class SharedShadow {
   int written(const WarpAccess& a, Offset shared_base, bool writes);
 
  private:
-  struct Word {
-    std::uint32_t write_epoch = 0, read_epoch = 0;
-    std::uint32_t write_site = 0, read_site = 0;
-    std::uint16_t write_warp = 0, read_warp = 0;
-    bool read_by_many = false, write_atomic = false;
-    std::uint32_t written_in_block = 0;
+  /// Epoch · 128 + warp · 2 + 1 if atomic. Warp kMany: several have read.
+  using Stamp = std::uint32_t;
+  static constexpr std::uint32_t kEpochShift = 7, kMany = 32;
+  static constexpr std::uint32_t kEpochLimit = 1u << (32 - kEpochShift);
+
+  /// Static or dynamic shared memory, an element a word. Apart, so that dense accesses go eight words at a time.
+  struct Words {
+    std::vector<Stamp> written_by, read_by;
+    std::vector<std::uint32_t> write_site, read_site;
+    std::vector<std::uint32_t> written_in_block;
+    void grow(std::size_t words);
   };
-  Word& word(Offset offset);
-  std::vector<Word> static_words_, dynamic_words_;
+  /// Calls body(words, first, count, lane) for stretches of words until it answers false; those of lane `lane` and, in
+  /// a dense access, of the lanes after it.
+  template <class Body>
+  void each_stretch(const WarpAccess& a, Offset shared_base, const Body& body);
+  static bool conflicts(const Words& w, std::size_t first, std::size_t count, Stamp mine, bool writes);
+  static void note(Words& w, std::size_t first, std::size_t count, Stamp mine, std::uint32_t site, bool writes);
+
+  Words static_words_, dynamic_words_;
   std::uint32_t epoch_ = 0, block_ = 0;
 };
 

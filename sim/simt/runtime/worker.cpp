@@ -8,15 +8,12 @@
 #include <bit>
 
 #include "sim/core/error.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
+#include "sim/simt/runtime/async_copies.hpp"
 #include "sim/simt/runtime/builtins.hpp"
 #include "sim/simt/runtime/memory.hpp"
 
 namespace flashlab::simt {
-
-using boost::context::detail::fcontext_t;
-using boost::context::detail::jump_fcontext;
-using boost::context::detail::make_fcontext;
-using boost::context::detail::transfer_t;
 
 __thread Running running;
 
@@ -33,34 +30,35 @@ std::string threads_of(std::uint32_t mask) {
 Worker::Worker(int number)
     : number_(number),
       shared_base_(kSharedBegin + static_cast<Offset>(number) * kSharedStride),
-      lanes_(kMaxBlockThreads),
+      lanes_(kMaxBlockThreads + 1),  // one more to be prefetched
       warps_(kMaxBlockThreads / kWarp),
       logs_(new Entry[kWarp * kLogStride + 8]()) {
   if (number >= kMaxWorkers)
     throw EnvironmentError("more processors than the simt machine has shared memories");
   reserve_window();
-  const std::size_t bytes = kMaxBlockThreads * kStackBytes;
+  const std::size_t bytes = kMaxBlockThreads * kStackStride;
   void* stacks =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stacks == MAP_FAILED) throw EnvironmentError("no address space left for the stacks of 1024 lanes");
   stacks_ = static_cast<std::byte*>(stacks);
   for (int i = 0; i < kMaxBlockThreads; ++i) {
     Lane& lane = lanes_[i];
-    lane.stack = stacks_ + i * kStackBytes;
+    lane.stack = stacks_ + i * kStackStride;
     lane.index = static_cast<std::uint8_t>(i % kWarp);
     lane.warp = static_cast<std::uint16_t>(i / kWarp);
+    lane.log = logs_.get() + lane.index * kLogStride;
     mprotect(lane.stack, kGuardBytes, PROT_NONE);
   }
 }
 
-Worker::~Worker() { munmap(stacks_, kMaxBlockThreads * kStackBytes); }
+Worker::~Worker() { munmap(stacks_, kMaxBlockThreads * kStackStride); }
 
 // A lane's fiber lives as long as its worker: it runs the kernel, reports that it is done, and waits for the next block.
-void lane_main(transfer_t from) {
-  *static_cast<fcontext_t*>(from.data) = from.fctx;
+void lane_main() {
   for (;;) {
     Worker& worker = *running.worker;
     worker.job_->call(worker.job_->arguments);
+    finish_copies();
     Lane& lane = *running.lane;
     Warp& warp = worker.warps_[lane.warp];
     lane.waiting = Waiting::done;
@@ -72,15 +70,13 @@ void lane_main(transfer_t from) {
 }
 
 void Worker::make_lane(Lane& lane) {
-  // Tops are staggered: stacks at equal distances would all live in the same few cache sets.
-  const std::size_t stagger = static_cast<std::size_t>((&lane - lanes_.data()) % 61) * 64;
-  lane.context =
-      make_fcontext(lane.stack + kStackBytes - stagger, kStackBytes - stagger - kGuardBytes, lane_main);
+  const std::size_t stagger = static_cast<std::size_t>((&lane - lanes_.data()) / 16 % 16) * 256;
+  lane.fiber = make_fiber(lane.stack + kStackBytes - stagger, kStackBytes - stagger - kGuardBytes, lane_main);
 }
 
 void Worker::resume(Lane& lane) {
   running.cursor = lane.cursor;
-  running.end = logs_.get() + lane.index * kLogStride + kLogEntries;
+  running.end = lane.log + kLogEntries;
   running.lane = &lane;
   set_thread_index(lane.tid);
 }
@@ -92,19 +88,23 @@ void Worker::resume(Lane& lane) {
   self.cursor = running.cursor;
   const Warp& warp = warps_[self.warp];
   const std::uint32_t later = self.index == 31 ? 0 : warp.ready & (~0u << (self.index + 1));
-  transfer_t from;
-  if (later != 0 && !failed_) {
+  if (later != 0 && !failed_) [[likely]] {
     Lane& next = lanes_[self.warp * kWarp + std::countr_zero(later)];
     resume(next);
-    from = jump_fcontext(next.context, &self.context);
+    // The stacks of a block do not fit the first caches: that of the lane after the next is asked for already.
+    const auto* const top = static_cast<const std::byte*>((&next + 1)->fiber);
+    for (int line = 0; line < 3; ++line) __builtin_prefetch(top + line * 64);
+    switch_fiber(&self.fiber, next.fiber);
   } else {
-    from = jump_fcontext(home_, &self.context);
+    switch_fiber(&self.fiber, home_);
   }
-  *static_cast<fcontext_t*>(from.data) = from.fctx;
 }
 
 void Worker::begin_launch(const Job& job) {
   job_ = &job;
+  written_words_ = device_memory::written_words();
+  forget_copies();
+  forget_arithmetic();
   tallies_.clear();
   counters_ = {};
   failed_ = false;
@@ -123,7 +123,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
   warp_count_ = (lane_count_ + kWarp - 1) / kWarp;
   trace_ = trace;
   if (trace_ != nullptr) {
-    trace_->warps.assign(static_cast<std::size_t>(warp_count_), {});
+    trace_writer_.begin(*trace_, static_cast<std::size_t>(warp_count_));
     for (auto& warp : trace_->warps) warp.reserve(requests_a_warp_);  // blocks of a kernel are much alike
   }
   done_ = waiting_at_barrier_ = 0;
@@ -141,6 +141,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.ready = warp.lanes;
     warp.full = warp.at_barrier = warp.done = 0;
     for (auto& meeting : warp.meetings) meeting->mask = 0;
+    warp.last_meeting = nullptr;
   }
   for (int i = 0; i < lane_count_; ++i) {
     Lane& lane = lanes_[i];
@@ -149,8 +150,8 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     lane.tid[1] = t / shape.block.x % shape.block.y;
     lane.tid[2] = t / shape.block.x / shape.block.y;
     lane.waiting = Waiting::no;
-    lane.cursor = logs_.get() + lane.index * kLogStride;
-    if (lane.context == nullptr) make_lane(lane);
+    lane.cursor = lane.log;
+    if (lane.fiber == nullptr) make_lane(lane);
   }
 
   try {
@@ -159,7 +160,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     running = {};
     // Lanes stay where they stand, with whatever their stacks hold, and start afresh in the next launch.
     for (int i = 0; i < lane_count_; ++i) {
-      if (lanes_[i].waiting != Waiting::done) lanes_[i].context = nullptr;
+      if (lanes_[i].waiting != Waiting::done) lanes_[i].fiber = nullptr;
     }
     throw;
   }
@@ -195,8 +196,7 @@ void Worker::run_warp(int index) {
       Lane& first = lanes_[index * kWarp + std::countr_zero(warp.ready)];
       running.worker = this;
       resume(first);
-      const transfer_t from = jump_fcontext(first.context, &home_);
-      *static_cast<fcontext_t*>(from.data) = from.fctx;
+      switch_fiber(&home_, first.fiber);
       running = {};
       if (failed_) throw LaunchFailure{};
     }
@@ -205,11 +205,12 @@ void Worker::run_warp(int index) {
     merge(warp, force || warp.full == 0);
     for (std::uint32_t left = warp.full; left != 0; left &= left - 1) {
       Lane& lane = lanes_[index * kWarp + std::countr_zero(left)];
-      if (lane.cursor >= logs_.get() + lane.index * kLogStride + kLogEntries) continue;
+      if (lane.cursor >= lane.log + kLogEntries) continue;
       lane.waiting = Waiting::no;
       warp.full &= ~(1u << lane.index);
       warp.ready |= 1u << lane.index;
     }
+    if (warp.ready == 0 && warp.full == 0) close_open_meetings(warp);
     if (warp.ready == 0 && warp.full == 0) return;
     if (force && warp_count_ > 1 && rounds >= 1024) return;  // let the other warps run
   }
@@ -264,13 +265,26 @@ bool Worker::release_barrier() {
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
     counters_.barriers += 1;
-    if (trace_ != nullptr) trace_->warps[w].push_back({0, barrier_site_, LineOp::barrier, 0, 0, 0});
+    if (trace_ != nullptr)
+      trace_writer_.add(static_cast<std::size_t>(w), 0,
+                        {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
   }
   counters_.thread_barriers += waiting_at_barrier_;
   waiting_at_barrier_ = 0;
   barrier_result_[barriers_passed_++ & 1] = std::exchange(barrier_sum_, 0);
   shadow_.barrier();
   return true;
+}
+
+// The meeting that waits for this lane, or else one that is free.
+Meeting* Worker::find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self) {
+  Meeting* free = nullptr;
+  for (auto& m : warp.meetings) {
+    const bool open = m->kind != CollectiveKind::active && m->arrived != m->mask;
+    if (m->mask == mask && open && (m->arrived & self) == 0) return m.get();
+    if (m->mask == 0) free = m.get();
+  }
+  return free != nullptr ? free : warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
 }
 
 Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site) {
@@ -284,26 +298,23 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
          "a lane may call a collective only when its own bit is set in the mask");
     mask |= self;
   }
-  Meeting* meeting = nullptr;
-  for (auto& m : warp.meetings) {
-    if (m->mask == mask && m->arrived != m->mask && (m->arrived & self) == 0) meeting = m.get();
-  }
-  if (meeting == nullptr) {
-    for (auto& m : warp.meetings) {
-      if (m->mask == 0) meeting = m.get();
+  Meeting* meeting = warp.last_meeting;
+  if (meeting == nullptr || meeting->mask != mask || meeting->arrived == mask || (meeting->arrived & self) != 0 ||
+      meeting->kind == CollectiveKind::active) {
+    meeting = warp.last_meeting = find_meeting(warp, mask, self);
+    if (meeting->mask == 0) {
+      meeting->mask = mask;
+      meeting->arrived = meeting->left = 0;
+      meeting->kind = kind;
+      meeting->site = site;
     }
-    if (meeting == nullptr) meeting = warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
-    meeting->mask = mask;
-    meeting->arrived = meeting->left = 0;
-    meeting->kind = kind;
-    meeting->site = site;
-  } else if (meeting->site != site) {
-    check_meeting_sites(*meeting, kind, site);
   }
+  if (meeting->site != site) [[unlikely]]
+    check_meeting_sites(*meeting, kind, site);
   meeting->values[lane.index] = value;
   meeting->arrived |= self;
   if (meeting->arrived == mask) {
-    counters_.collectives += 1;
+    counters_.collectives += kind != CollectiveKind::matrix;
     warp.ready |= mask & ~self;
   } else {
     lane.waiting = Waiting::collective;
@@ -321,9 +332,48 @@ void Worker::leave(Meeting& meeting) {
   if (meeting.left == meeting.mask) meeting.mask = 0;
 }
 
-std::uint32_t Worker::live_lanes() const {
-  const Warp& warp = warps_[running.lane->warp];
-  return warp.lanes & ~warp.done;
+std::uint32_t Worker::converged_lanes(std::uint32_t site) {
+  Lane& lane = *running.lane;
+  Warp& warp = warps_[lane.warp];
+  const std::uint32_t self = 1u << lane.index, live = warp.lanes & ~warp.done;
+  Meeting* meeting = nullptr;
+  for (auto& m : warp.meetings) {
+    const bool open = m->kind == CollectiveKind::active && m->mask != 0 && m->arrived != m->mask;
+    if (open && m->site == site && (m->arrived & self) == 0) meeting = m.get();
+  }
+  if (meeting == nullptr) {
+    for (auto& m : warp.meetings) {
+      if (m->mask == 0) meeting = m.get();
+    }
+    if (meeting == nullptr) meeting = warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
+    meeting->mask = live;
+    meeting->arrived = meeting->left = 0;
+    meeting->kind = CollectiveKind::active;
+    meeting->site = site;
+  }
+  meeting->arrived |= self;
+  if (meeting->arrived == meeting->mask) {
+    warp.ready |= meeting->mask & ~self;
+  } else {
+    lane.waiting = Waiting::collective;
+    lane.site = site;
+    lane.meeting = meeting;
+    warp.ready &= ~self;
+    hand_over();
+    lane.waiting = Waiting::no;
+  }
+  const std::uint32_t mask = meeting->mask;
+  leave(*meeting);
+  return mask;
+}
+
+// No lane can go on: those who asked who is here are all there are.
+void Worker::close_open_meetings(Warp& warp) {
+  for (auto& m : warp.meetings) {
+    if (m->kind != CollectiveKind::active || m->mask == 0 || m->arrived == m->mask) continue;
+    m->mask = m->arrived;
+    warp.ready |= m->arrived;
+  }
 }
 
 void Worker::before_global_atomic() {
@@ -376,8 +426,8 @@ void Worker::find(FindingKind kind, std::uint32_t site, std::string what, std::s
   record(std::move(finding));
   if (!is_fatal(kind)) return;
   failed_ = true;
-  fcontext_t lost = nullptr;
-  jump_fcontext(home_, &lost);
+  Fiber lost = nullptr;
+  switch_fiber(&lost, home_);
   std::abort();
 }
 
@@ -442,6 +492,8 @@ void Worker::add_to(LaunchCounters& total, TallyTable& tallies) const {
   total.thread_barriers += counters_.thread_barriers;
   total.collectives += counters_.collectives;
   total.matrix_products += counters_.matrix_products;
+  total.matrix_flops += counters_.matrix_flops;
+  add_arithmetic(total.arithmetic);
   for (const auto& [id, tally] : tallies_.all()) tallies.add(id, tally);
 }
 

@@ -6,13 +6,14 @@
 /// warp accesses, which are counted, checked and traced.
 
 #include <array>
-#include <boost/context/detail/fcontext.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/simt/launch.hpp"
+#include "sim/simt/runtime/fiber.hpp"
 #include "sim/simt/runtime/loops.hpp"
 #include "sim/simt/runtime/shadow.hpp"
 #include "sim/simt/runtime/tally.hpp"
@@ -39,10 +40,13 @@ inline constexpr int kMarkRoom = 64;  // beyond them, for marks of loops, which 
 inline constexpr int kLogStride =
     kLogEntries + kMarkRoom + 8;  // logs of neighbouring lanes fall into different cache sets
 inline constexpr std::size_t kStackBytes = std::size_t{256} << 10;
+// Stacks at distances of a power of two would all live in the same few sets of the processor's caches: each begins a page
+// further, and every sixteenth a few cache lines further down (make_lane), which spreads 1024 of them over a 64 KiB period.
+inline constexpr std::size_t kStackStride = kStackBytes + 4096;
 
 enum class Waiting : std::uint8_t { no, log_full, barrier, collective, done };
 
-enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix };
+enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix, active };
 
 /// A warp collective under way: the lanes of `mask` meet, leave a value each, and read the others'.
 struct Meeting {
@@ -52,22 +56,24 @@ struct Meeting {
   std::uint64_t values[kWarp];
 };
 
-struct Lane {
-  boost::context::detail::fcontext_t context = nullptr;
+struct alignas(64) Lane {  // one line of the processor's cache
+  Fiber fiber = nullptr;
   Entry* cursor = nullptr;
+  Entry* log = nullptr;
   std::byte* stack = nullptr;  // lowest address
+  Meeting* meeting = nullptr;
   std::uint32_t tid[3] = {0, 0, 0};
   std::uint32_t site = 0;  // where it waits
   Waiting waiting = Waiting::done;
   std::uint8_t index = 0;  // in its warp
   std::uint16_t warp = 0;
-  Meeting* meeting = nullptr;
 };
 
 struct Warp {
   std::uint32_t lanes = 0;  // that exist
   std::uint32_t ready = 0, full = 0, at_barrier = 0, done = 0;
   std::vector<std::unique_ptr<Meeting>> meetings;
+  Meeting* last_meeting = nullptr;  // the one that lanes came to last
 };
 
 enum class BarrierKind : std::uint8_t { plain, count, all, any };
@@ -109,9 +115,14 @@ class Worker {
   int barrier(BarrierKind kind, int predicate, std::uint32_t site);
   Meeting& meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site);
   void leave(Meeting& meeting);
-  std::uint32_t live_lanes() const;
+  /// The lanes of the warp that come here together: those that have come when no other can go on.
+  std::uint32_t converged_lanes(std::uint32_t site);
   void wait_for_log();  // the running lane's log is full
   void before_global_atomic();
+  void count_matrix_product(std::uint64_t flops) {
+    ++counters_.matrix_products;
+    counters_.matrix_flops += flops;
+  }
   void* shared_slot(std::uint32_t offset, std::uint32_t bytes);
   void* dynamic_shared() const;
   void print(const char* text, std::size_t length) { printed_.append(text, length); }
@@ -124,11 +135,13 @@ class Worker {
   std::uint32_t static_shared_bytes() const { return static_shared_bytes_; }
 
  private:
-  friend void lane_main(boost::context::detail::transfer_t from);
+  friend void lane_main();
   void make_lane(Lane& lane);
   void resume(Lane& lane);
   void hand_over();
+  static Meeting* find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self);
   void run_warp(int warp);
+  static void close_open_meetings(Warp& warp);
   bool release_barrier();
   [[noreturn]] void report_deadlock();
   void record(Finding finding);
@@ -145,11 +158,11 @@ class Worker {
   std::uint32_t merge_first(std::uint32_t mask, const Entry* const* heads);
   void account(std::uint32_t key, WarpAccess& a);
   void account_part(std::uint32_t key, const WarpAccess& a, bool shared);
-  void trace_lines(std::uint32_t key, const WarpAccess& a);
   void check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high);
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);
   void check_written(const SiteTally& tally, const WarpAccess& a);
+  bool all_written(const WarpAccess& a) const;
   const Lane& lane_of(int index) const { return lanes_[current_warp_ * kWarp + index]; }
 
   int number_;
@@ -158,7 +171,7 @@ class Worker {
   std::vector<Lane> lanes_;
   std::vector<Warp> warps_;
   std::unique_ptr<Entry[]> logs_;
-  boost::context::detail::fcontext_t home_ = nullptr;
+  Fiber home_ = nullptr;
 
   const Job* job_ = nullptr;
   std::uint64_t block_ = 0;
@@ -188,7 +201,9 @@ class Worker {
   TallyTable tallies_;
   LaunchCounters counters_;
   SharedShadow shadow_;
+  const std::uint8_t* written_words_ = nullptr;  // of global memory
   BlockTrace* trace_ = nullptr;
+  TraceWriter trace_writer_;
   std::size_t requests_a_warp_ = 0;  // the longest stream so far
   std::vector<Finding> findings_;
   std::string printed_;

@@ -124,9 +124,12 @@ TEST_CASE("blocks are asked for in order, and only when they become resident") {
     std::uint64_t block_count() const override { return 5000; }
     BlockTrace run(std::uint64_t block) override {
       CHECK(block == asked++);
-      WarpStream stream;
+      BlockTrace trace;
+      TraceWriter writer;
+      writer.begin(trace, 1);
+      WarpStream stream(writer, 0);
       for (int i = 0; i < 3; ++i) stream.load(block);
-      return {{stream.requests}};
+      return trace;
     }
     std::uint64_t asked = 0;
   } source;

@@ -16,24 +16,31 @@ namespace flashlab::simt {
 /// The requests of one warp, written with one call a warp instruction.
 class WarpStream {
  public:
+  WarpStream(TraceWriter& trace, int warp) : trace_(trace), warp_(static_cast<std::size_t>(warp)) {}
   /// `lines` whole lines from `line` on: what 32 lanes × 16 bytes (4 lines) or 32 × 4 bytes (1 line) touch.
-  void load(std::uint64_t line, int lines = 1) { put(LineOp::load, line, lines); }
-  void store(std::uint64_t line, int lines = 1) { put(LineOp::store, line, lines); }
-  void barrier() { requests.push_back({0, 0, LineOp::barrier, 0, 0, 0}); }
+  void load(std::uint64_t line, int lines = 1) { put(LineOp::load, line, lines, {0xF, 0}); }
+  void store(std::uint64_t line, int lines = 1) { put(LineOp::store, line, lines, {0xF, 0xF}); }
+  void barrier() { trace_.add(warp_, 0, {.op = LineOp::barrier, .lines = 0}); }
   /// One line of an instruction, `left` more to follow.
   void touch(LineOp op, std::uint64_t line, SectorMask sectors, SectorMask whole = 0, int left = 0,
              std::uint32_t site = 0) {
-    requests.push_back({line, site, op, static_cast<std::uint8_t>(sectors & 0xF),
-                        static_cast<std::uint8_t>(whole & 0xF), static_cast<std::uint16_t>(left)});
+    trace_.add(warp_, line, {.site = site, .op = op, .more = left > 0, .first = {sectors, whole}});
   }
-  std::vector<LineRequest> requests;
+  /// `lines` lines, `stride` apart, of all of which the same sectors are read.
+  void gather(std::uint64_t line, int lines, int stride, SectorMask sectors) {
+    const TouchedSectors s(sectors, 0);
+    trace_.add(
+        warp_, line,
+        {.stride = stride, .lines = static_cast<std::uint8_t>(lines), .first = s, .middle = s, .last = s});
+  }
 
  private:
-  void put(LineOp op, std::uint64_t line, int lines) {
-    for (int i = 0; i < lines; ++i) {
-      touch(op, line + static_cast<std::uint64_t>(i), 0xF, op == LineOp::store ? 0xF : 0, lines - 1 - i);
-    }
+  void put(LineOp op, std::uint64_t line, int lines, TouchedSectors s) {
+    trace_.add(warp_, line,
+               {.op = op, .lines = static_cast<std::uint8_t>(lines), .first = s, .middle = s, .last = s});
   }
+  TraceWriter& trace_;
+  std::size_t warp_;
 };
 
 /// A kernel given as a function of block and warp.
@@ -46,10 +53,11 @@ class Stream : public BlockSource {
   std::uint64_t block_count() const override { return blocks_; }
   BlockTrace run(std::uint64_t block) override {
     BlockTrace trace;
+    TraceWriter writer;
+    writer.begin(trace, static_cast<std::size_t>(warps_));
     for (int warp = 0; warp < warps_; ++warp) {
-      WarpStream stream;
+      WarpStream stream(writer, warp);
       fill_(block, warp, stream);
-      trace.warps.push_back(std::move(stream.requests));
     }
     return trace;
   }
@@ -109,7 +117,7 @@ inline Stream softmax_stream(std::uint64_t n) {
   });
 }
 
-/// S = Q Kᵀ, n × n, head dimension d, a thread an element, blocks of 32 × `rows`: for each k one word of Q for the whole
+/// S = Q Kᵀ, n × n, head dimension d (a multiple of 32), a thread an element, blocks of 32 × `rows`: for each k one word of Q for the whole
 /// warp, and one word of each of 32 rows of K.
 inline Stream qk_stream(std::uint64_t n, std::uint64_t d, int rows) {
   return Stream(n / 32 * (n / static_cast<std::uint64_t>(rows)), rows * 32,
@@ -118,13 +126,9 @@ inline Stream qk_stream(std::uint64_t n, std::uint64_t d, int rows) {
                   const std::uint64_t row =
                       block / (n / 32) * static_cast<std::uint64_t>(rows) + static_cast<std::uint64_t>(warp);
                   for (std::uint64_t k = 0; k < d; ++k) {
-                    const auto word = [&](std::uint64_t array, std::uint64_t index, int left) {
-                      out.touch(LineOp::load, array + index / 32, 1u << index / 8 % 4, 0, left);
-                    };
-                    word(0, row * d + k, 0);
-                    for (std::uint64_t lane = 0; lane < 32; ++lane) {
-                      word(kOtherArray, (column + lane) * d + k, static_cast<int>(31 - lane));
-                    }
+                    const auto sector = [](std::uint64_t index) { return SectorMask{1} << index / 8 % 4; };
+                    out.touch(LineOp::load, (row * d + k) / 32, sector(row * d + k));
+                    out.gather(kOtherArray + (column * d + k) / 32, 32, static_cast<int>(d / 32), sector(k));
                   }
                   out.store(2 * kOtherArray + (row * n + column) / 32);
                 });

@@ -125,6 +125,5 @@ template <class T> FLASHLAB_INLINE void __stwb(T* p, T v) { *p = v; }
 template <class T> FLASHLAB_INLINE void __stcg(T* p, T v) { *p = v; }
 template <class T> FLASHLAB_INLINE void __stcs(T* p, T v) { *p = v; }
 template <class T> FLASHLAB_INLINE void __stwt(T* p, T v) { *p = v; }
-FLASHLAB_INLINE std::size_t __cvta_generic_to_shared(const void* p) { return reinterpret_cast<std::size_t>(p); }
 FLASHLAB_INLINE void __builtin_assume_true(bool) {}
 #define __builtin_assume(x) static_cast<void>(0)

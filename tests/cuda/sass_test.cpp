@@ -21,6 +21,7 @@ namespace {
 struct Widths {
   std::map<int, int> shared_loads, shared_stores, global_loads, global_stores;  // bits → instructions
   int local = 0;                                                                // spills
+  int matrix_loads = 0, matrix_products = 0;                                    // LDSM, HMMA
 };
 
 template <class T>
@@ -35,8 +36,17 @@ Widths widths_of(const std::string& code) {
   constexpr int kBits[8] = {8, 8, 16, 16, 32, 64, 128, 0};
   Widths widths;
   for (std::size_t at = 0; at + 16 <= code.size(); at += 16) {
+    const auto instruction = read_at<std::uint64_t>(code, at);
+    if ((instruction >> 12 & 0xf) == 0xf)
+      continue;  // predicated off for good: padding around asynchronous copies
     const int bits = kBits[read_at<std::uint64_t>(code, at + 8) >> 9 & 7];
-    switch (read_at<std::uint64_t>(code, at) & 0x1ff) {
+    switch (instruction & 0x1ff) {
+      case 0x03b:
+        ++widths.matrix_loads;
+        break;
+      case 0x03c:
+        ++widths.matrix_products;
+        break;
       case 0x184:
         ++widths.shared_loads[bits];
         break;
@@ -85,9 +95,10 @@ std::map<std::string, Widths> read_cubin(const std::string& path) {
 
 constexpr const char* kArchitectures[] = {"75", "90"};
 
-std::map<std::string, Widths> cubin_or_skip(const std::string& architecture) {
+std::map<std::string, Widths> cubin_or_skip(const std::string& architecture,
+                                            const std::string& source = "kernels") {
 #ifdef FLASHLAB_CUBIN_DIR
-  return read_cubin(FLASHLAB_CUBIN_DIR "/kernels_sm_" + architecture + ".cubin");
+  return read_cubin(FLASHLAB_CUBIN_DIR "/" + source + "_sm_" + architecture + ".cubin");
 #else
   std::cerr << "skipped: no nvcc here to compile for sm_" << architecture << '\n';
   std::exit(77);
@@ -142,6 +153,38 @@ TEST_CASE("online-q has exactly the loads and stores that its source states") {
       CHECK(found->second.global_stores.at(32) == k.rows * columns + k.rows);
     }
   }
+}
+
+TEST_CASE("registers reads and writes shared memory 16 bytes at a time, and spills nothing") {
+  int kernels = 0;
+  for (const auto& [name, widths] : cubin_or_skip("90", "ladder")) {
+    if (name.find("9registers") == std::string::npos) continue;
+    CAPTURE(name);
+    ++kernels;
+    CHECK(widths.local == 0);
+    CHECK(widths.shared_loads.size() == 1);
+    CHECK(widths.shared_stores.size() == 1);
+    CHECK(widths.shared_stores.at(128) > 0);
+    const int d = std::stoi(name.substr(name.find("ILi") + 3)), Bc = d <= 64 ? 64 : 32;
+    CHECK(widths.shared_loads.at(128) ==
+          4 * (8 + Bc / 8) + 2 * (8 + 4 * d / 32));  // both products, unrolled by 4 and 2
+  }
+  CHECK(kernels == 4 * 2 * 2);  // of four head dimensions, full and causal, with four warps and two
+}
+
+TEST_CASE("tensor-core multiplies on the tensor cores what ldmatrix brings, and spills nothing") {
+  int kernels = 0;
+  for (const auto& [name, widths] : cubin_or_skip("90", "ladder")) {
+    if (name.find("11tensor_core") == std::string::npos) continue;
+    CAPTURE(name);
+    ++kernels;
+    const int d = name.find("Li64E") != std::string::npos ? 64 : 128, Bc = d == 64 ? 128 : 64;
+    const int fragments = 2 * (Bc / 16) * (d / 16);  // of K and V, each for two row tiles and two column tiles
+    CHECK(widths.local == 0);
+    CHECK(widths.matrix_products == 4 * fragments);
+    CHECK(widths.matrix_loads == fragments + 2 * (d / 16));  // and of Q
+  }
+  CHECK(kernels == 4);
 }
 
 TEST_CASE("a kernel whose loads the card's compiler joins is seen as such") {

@@ -12,9 +12,6 @@ struct OneStage : TensorCoreOptions {
 struct OneRowTile : TensorCoreOptions {
   static constexpr int row_tiles = 1;
 };
-struct NoOverlap : TensorCoreOptions {
-  static constexpr bool overlap = false;
-};
 struct NoSwizzle : TensorCoreOptions {
   static constexpr bool swizzle = false;
 };
@@ -56,7 +53,6 @@ std::span<const StageLaunch> ablation_launches() {
       {"tensor-core", "copies ahead", launch<OneStage>},
       {"tensor-core", "P in registers", launch<PThroughShared>},
       {"tensor-core", "second row tile", launch<OneRowTile>},
-      {"tensor-core", "overlap", launch<NoOverlap>},
       {"tensor-core", "exp2 with the scale", launch<PlainExp>},
       {"tensor-core", "lazy rescale", launch<EagerRescale>},
       {"tensor-core", "heavy tiles first", launch<InOrder>},

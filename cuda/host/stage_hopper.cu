@@ -5,11 +5,20 @@
 namespace flashlab::gpu {
 namespace {
 
+struct NoSwizzle : HopperOptions {
+  static constexpr bool swizzle = false;
+};
+struct NoFetchingWarp : HopperOptions {
+  static constexpr bool specialised = false;
+};
 struct NoPingPong : HopperOptions {
   static constexpr bool ping_pong = false;
 };
 struct NoOverlap : HopperOptions {
   static constexpr bool overlap = false;
+};
+struct WithSeams : HopperOptions {
+  static constexpr bool seamless = false;
 };
 struct EagerRescale : HopperOptions {
   static constexpr bool lazy_rescale = false;
@@ -52,9 +61,12 @@ std::span<const StageLaunch> hopper_launches() {
                                 p.stream);
          });
        }},
+      {"hopper", "swizzle", launch<NoSwizzle>},
       {"hopper", "copies ahead", launch<OneStage>},
+      {"hopper", "a fetching warp", launch<NoFetchingWarp>},
       {"hopper", "ping-pong", launch<NoPingPong>},
       {"hopper", "overlap", launch<NoOverlap>},
+      {"hopper", "tiles without a seam", launch<WithSeams>},
       {"hopper", "lazy rescale", launch<EagerRescale>},
       {"hopper", "persistent blocks", launch<NotPersistent>},
   };

@@ -167,7 +167,7 @@ std::string refusal(std::string_view slug, const KernelShape& shape, const Card&
     return stage + "the kernel wants a K and V for every head of Q, not " + std::to_string(shape.key_heads()) +
            " for " + std::to_string(shape.heads);
   }
-  if (std::ranges::find(takes.dims, shape.dim) == takes.dims.end()) {
+  if (shape.dim < 1 || std::ranges::find(takes.dims, shape.dim) == takes.dims.end()) {
     std::string dims;
     for (const int dim : takes.dims) {
       if (dim == 0) continue;

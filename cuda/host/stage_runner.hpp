@@ -21,10 +21,10 @@ namespace flashlab::gpu {
 struct KernelStage {
   std::string_view slug;
   std::array<std::string_view, 3> kernels;
-  bool in_f32 = true, in_16_bits = false;  ///< Q, K, V, O as fp32; as fp16 and bf16
-  bool grouped = false;                    ///< several heads may read the same K and V
-  std::array<int, 4> dims{32, 64, 96, 128};
-  int capability = 0;  ///< the least compute capability, 10 · major + minor
+  bool in_f32 = true, in_16_bits = false;    ///< Q, K, V, O as fp32; as fp16 and bf16
+  bool grouped = false;                      ///< several heads may read the same K and V
+  std::array<int, 5> dims{32, 64, 96, 128};  ///< 0 for none
+  int capability = 0;                        ///< the least compute capability, 10 · major + minor
 };
 inline constexpr std::array kKernelStages{
     KernelStage{"naive", {"naive_scores", "naive_softmax", "naive_output"}},
@@ -38,6 +38,7 @@ inline constexpr std::array kKernelStages{
                 .in_f32 = false,
                 .in_16_bits = true,
                 .grouped = true,
+                .dims = {32, 64, 96, 128, 256},
                 .capability = 75},
     KernelStage{.slug = "hopper",
                 .kernels = {"hopper"},

@@ -217,7 +217,7 @@ BenchRun measure(const BenchArguments& a) {
   run.date = today();
   card.describe(run);
   options.method.flush_bytes = card.flush_bytes();
-  gpu::NvmlMeter meter(card.pci_bus_id());
+  gpu::NvmlMeter meter(gpu::pci_bus_id());
   run.driver = meter.driver_version();
   if (!meter.problem().empty()) run.notes.push_back(meter.problem());
 

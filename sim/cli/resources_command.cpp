@@ -31,7 +31,7 @@ int resources_command(const ResourcesArguments& a) {
     if (std::ranges::none_of(stages, [&](const auto* stage) { return stage->slug == slug; }))
       throw UsageError(fmt::format("\"{}\" has no kernel: see flashlab bench --help", slug));
   }
-  gpu::BenchCard card;
+  gpu::require_card();
   std::vector<gpu::KernelResources> kernels;
   for (const gpu::KernelStage* stage : stages) {
     std::vector<std::string_view> variants = gpu::variants_of(stage->slug);
@@ -41,7 +41,7 @@ int resources_command(const ResourcesArguments& a) {
         for (const int dim : dims) {
           for (const bool causal : {false, true}) {
             const gpu::BenchShape shape{dtype, 1, 1, 1, 1024, dim, causal};
-            for (gpu::KernelResources& kernel : card.resources(stage->slug, without, shape))
+            for (gpu::KernelResources& kernel : gpu::kernel_resources(stage->slug, without, shape))
               kernels.push_back(std::move(kernel));
           }
         }

@@ -105,8 +105,7 @@ TEST_CASE("on a card, every stage and cuBLAS pass the bench's own check and are 
 
 TEST_CASE("on a card, the resources of a stage's kernels are read from its launch") {
   skip_unless(has_card(), "no GPU here");
-  BenchCard card;
-  const auto kernels = card.resources("naive", "", {DType::f32, 1, 2, 2, 256, 64, false});
+  const auto kernels = kernel_resources("naive", "", {DType::f32, 1, 2, 2, 256, 64, false});
   REQUIRE(kernels.size() == 3);
   for (const KernelResources& kernel : kernels) {
     CHECK(kernel.kernel.find("naive_") != std::string::npos);

@@ -106,15 +106,17 @@ struct BenchCard::State {
   bool broken = false;
   double last_wait_s = 0;  ///< how long the last wait() took
 
-  State() : card(require_card()) {
+  explicit State(std::size_t flush_bytes) : card(require_card()) {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream");
     cudaDeviceProp properties{};
     int device = 0;
     check(cudaGetDevice(&device), "choosing a GPU");
     check(cudaGetDeviceProperties(&properties, device), "asking for the GPU's properties");
     // Four times the L2: whatever its replacement policy, little survives. And long enough to hide a launch behind.
-    flush =
-        DeviceBytes(std::max<std::size_t>(4 * static_cast<std::size_t>(properties.l2CacheSize), 256u << 20));
+    if (flush_bytes == 0) {
+      flush_bytes = std::max<std::size_t>(4 * static_cast<std::size_t>(properties.l2CacheSize), 256u << 20);
+    }
+    flush = DeviceBytes(flush_bytes);
     sink = DeviceBytes(sizeof(float));
     check(cudaMemset(flush.data(), 0, flush.size()), "filling memory on the GPU");
   }
@@ -208,7 +210,7 @@ struct BenchCard::State {
   std::string lacks(std::size_t bytes) {
     std::size_t free = 0, total = 0;
     check(cudaMemGetInfo(&free, &total), "asking for free memory");
-    if (bytes <= free - total / 10 || bytes == 0) return "";
+    if (bytes + total / 10 <= free || bytes == 0) return "";
     return "needs " + gibibytes(bytes) + " beside the tensors, and " + gibibytes(free) + " are free";
   }
 };
@@ -398,7 +400,7 @@ class CublasContender : public Contender {
 
 }  // namespace
 
-BenchCard::BenchCard() : state_(std::make_unique<State>()) {}
+BenchCard::BenchCard(std::size_t flush_bytes) : state_(std::make_unique<State>(flush_bytes)) {}
 BenchCard::~BenchCard() = default;
 
 void BenchCard::describe(BenchRun& run) const {
@@ -409,14 +411,6 @@ void BenchCard::describe(BenchRun& run) const {
   run.memory_bytes = static_cast<double>(card.memory_bytes);
   run.toolkit = std::to_string(card.runtime_cuda_version / 1000) + "." +
                 std::to_string(card.runtime_cuda_version % 1000 / 10);
-}
-
-std::string BenchCard::pci_bus_id() const {
-  char text[32] = "";
-  int device = 0;
-  check(cudaGetDevice(&device), "choosing a GPU");
-  check(cudaDeviceGetPCIBusId(text, sizeof text, device), "asking where the GPU is");
-  return text;
 }
 
 double BenchCard::flush_bytes() const { return static_cast<double>(state_->flush.size()); }
@@ -509,73 +503,6 @@ Roof BenchCard::measure_roof(int runs, LoadMeter& meter) {
     keep(load, roof.bf16_clock_mhz, roof.bf16_power_w);
   }
   return roof;
-}
-
-std::vector<KernelResources> BenchCard::resources(std::string_view slug, std::string_view without,
-                                                  const BenchShape& shape) {
-  State& s = *state_;
-  const KernelShape kernel_shape = shape.kernel_shape();
-  if (!refusal(slug, kernel_shape, s.card).empty()) return {};
-  if (!without.empty() && !variant_refusal(kernel_shape).empty()) return {};
-  // Captured into a graph, a pass is a list of its kernels, each with its launch; nothing of it runs.
-  const DeviceBytes Q(kernel_shape.query_elements() * bytes_of(shape.dtype)), O(Q.size());
-  const DeviceBytes K(kernel_shape.key_elements() * bytes_of(shape.dtype)), V(K.size());
-  const DeviceBytes L(kernel_shape.rows() * sizeof(float));
-  const auto floats = scratch_floats(slug, kernel_shape);
-  const DeviceBytes first(floats[0] * sizeof(float)), second(floats[1] * sizeof(float));
-  check(cudaStreamBeginCapture(s.stream, cudaStreamCaptureModeRelaxed), "recording a pass");
-  cudaGraph_t graph = nullptr;
-  try {
-    launch_stage(slug, without, kernel_shape,
-                 {Q.data(), K.data(), V.data(), O.data(), L.floats(), {first.floats(), second.floats()}},
-                 s.stream);
-  } catch (...) {
-    cudaStreamEndCapture(s.stream, &graph);
-    if (graph) cudaGraphDestroy(graph);
-    throw;
-  }
-  check(cudaStreamEndCapture(s.stream, &graph), "recording a pass");
-  struct Graph {
-    cudaGraph_t graph;
-    ~Graph() { cudaGraphDestroy(graph); }
-  } const owner{graph};
-  std::size_t count = 0;
-  check(cudaGraphGetNodes(graph, nullptr, &count), "listing kernels");
-  std::vector<cudaGraphNode_t> nodes(count);
-  check(cudaGraphGetNodes(graph, nodes.data(), &count), "listing kernels");
-  int warps_per_sm = 0, threads_per_sm = 0, device = 0;
-  check(cudaGetDevice(&device), "choosing a GPU");
-  check(cudaDeviceGetAttribute(&threads_per_sm, cudaDevAttrMaxThreadsPerMultiProcessor, device),
-        "asking the GPU");
-  warps_per_sm = threads_per_sm / 32;
-  std::vector<KernelResources> all;
-  for (const cudaGraphNode_t node : nodes) {
-    cudaGraphNodeType type{};
-    check(cudaGraphNodeGetType(node, &type), "listing kernels");
-    if (type != cudaGraphNodeTypeKernel) continue;
-    cudaKernelNodeParams launch{};
-    check(cudaGraphKernelNodeGetParams(node, &launch), "asking for a kernel");
-    cudaFuncAttributes attributes{};
-    check(cudaFuncGetAttributes(&attributes, launch.func), "asking for a kernel's resources");
-    KernelResources row;
-    row.stage = slug;
-    row.without = without;
-    row.shape = shape;
-    const char* name = nullptr;
-    row.kernel = cudaFuncGetName(&name, launch.func) == cudaSuccess && name ? name : "?";
-    row.threads = static_cast<int>(launch.blockDim.x * launch.blockDim.y * launch.blockDim.z);
-    row.registers = attributes.numRegs;
-    row.local_bytes = attributes.localSizeBytes;
-    row.static_shared_bytes = attributes.sharedSizeBytes;
-    row.dynamic_shared_bytes = launch.sharedMemBytes;
-    row.blocks = static_cast<double>(launch.gridDim.x) * launch.gridDim.y * launch.gridDim.z;
-    check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&row.blocks_per_sm, launch.func, row.threads,
-                                                        launch.sharedMemBytes),
-          "asking for occupancy");
-    row.occupancy = static_cast<double>(row.blocks_per_sm) * ((row.threads + 31) / 32) / warps_per_sm;
-    all.push_back(std::move(row));
-  }
-  return all;
 }
 
 }  // namespace flashlab::gpu

@@ -30,12 +30,12 @@ struct KernelResources {
 class BenchCard {
  public:
   /// Throws EnvironmentError when there is no card, no driver, or no CUDA in this build.
-  BenchCard();
+  /// `flush_bytes` is what empties the L2; 0: four times its size.
+  explicit BenchCard(std::size_t flush_bytes = 0);
   ~BenchCard();
 
   /// Name, capability, SMs, memory, toolkit; the driver's version is NVML's to say.
   void describe(BenchRun& run) const;
-  std::string pci_bus_id() const;
   double flush_bytes() const;
 
   /// Looks for libcublas: where the loader looks, then in `folders`. Returns its version, or "" and why not in `problem`.
@@ -64,5 +64,12 @@ class BenchCard {
  private:
   std::unique_ptr<State> state_;
 };
+
+/// Where the current card sits, as CUDA writes it: "0000:1b:00.0".
+std::string pci_bus_id();
+
+/// The kernels that a stage launches at that shape; empty when it refuses the shape. Nothing runs.
+std::vector<KernelResources> kernel_resources(std::string_view slug, std::string_view without,
+                                              const BenchShape& shape);
 
 }  // namespace flashlab::gpu

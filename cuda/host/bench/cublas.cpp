@@ -13,17 +13,15 @@ namespace {
 
 void* open_library(std::span<const std::string> folders) {
   constexpr const char* kVersions[] = {".13", ".12", ".11"};
-  for (const char* version : kVersions) {
-    if (void* const library = dlopen(fmt::format("libcublas.so{}", version).c_str(), RTLD_NOW)) return library;
-  }
+  // PyTorch's own first: then both sides use the same; then wherever the loader looks ("").
   std::vector<std::string> places(folders.begin(), folders.end());
-  for (const char* place : {"/usr/local/cuda/lib64", "/opt/cuda/lib64", "/usr/lib/x86_64-linux-gnu"})
-    places.emplace_back(place);
-  for (const std::string& place : places) {
+  for (const char* place : {"", "/usr/local/cuda/lib64/", "/opt/cuda/lib64/"}) places.emplace_back(place);
+  for (std::string place : places) {
+    if (!place.empty() && !place.ends_with('/')) place += '/';
     for (const char* version : kVersions) {
       // First the library that it needs, which the loader would look for elsewhere.
-      dlopen(fmt::format("{}/libcublasLt.so{}", place, version).c_str(), RTLD_NOW | RTLD_GLOBAL);
-      if (void* const library = dlopen(fmt::format("{}/libcublas.so{}", place, version).c_str(), RTLD_NOW))
+      dlopen(fmt::format("{}libcublasLt.so{}", place, version).c_str(), RTLD_NOW | RTLD_GLOBAL);
+      if (void* const library = dlopen(fmt::format("{}libcublas.so{}", place, version).c_str(), RTLD_NOW))
         return library;
     }
   }

@@ -21,8 +21,11 @@ struct PThroughShared : TensorCoreOptions {
 struct PlainExp : TensorCoreOptions {
   static constexpr bool exp2_folded = false;
 };
-struct EagerRescale : TensorCoreOptions {
-  static constexpr bool lazy_rescale = false;
+struct LazyRescale : TensorCoreOptions {
+  static constexpr int lazy_log2 = 8;
+};
+struct RescaleAlways : TensorCoreOptions {
+  static constexpr int lazy_log2 = -1;
 };
 struct InOrder : TensorCoreOptions {
   static constexpr bool heavy_first = false;
@@ -54,7 +57,8 @@ std::span<const StageLaunch> ablation_launches() {
       {"tensor-core", "P in registers", launch<PThroughShared>},
       {"tensor-core", "second row tile", launch<OneRowTile>},
       {"tensor-core", "exp2 with the scale", launch<PlainExp>},
-      {"tensor-core", "lazy rescale", launch<EagerRescale>},
+      {"tensor-core", "rescaling only when needed", launch<RescaleAlways>},
+      {"tensor-core", "exact rescaling", launch<LazyRescale>},
       {"tensor-core", "heavy tiles first", launch<InOrder>},
   };
   return kLaunches;

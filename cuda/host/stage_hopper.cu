@@ -20,8 +20,8 @@ struct NoOverlap : HopperOptions {
 struct WithSeams : HopperOptions {
   static constexpr bool seamless = false;
 };
-struct EagerRescale : HopperOptions {
-  static constexpr bool lazy_rescale = false;
+struct LazyRescale : HopperOptions {
+  static constexpr int lazy_log2 = 8;
 };
 struct NotPersistent : HopperOptions {
   static constexpr bool persistent = false;
@@ -67,7 +67,7 @@ std::span<const StageLaunch> hopper_launches() {
       {"hopper", "ping-pong", launch<NoPingPong>},
       {"hopper", "overlap", launch<NoOverlap>},
       {"hopper", "tiles without a seam", launch<WithSeams>},
-      {"hopper", "lazy rescale", launch<EagerRescale>},
+      {"hopper", "exact rescaling", launch<LazyRescale>},
       {"hopper", "persistent blocks", launch<NotPersistent>},
   };
   return kLaunches;

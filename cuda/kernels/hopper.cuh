@@ -25,7 +25,7 @@ struct HopperOptions {
   static constexpr bool ping_pong = true;     // warpgroups take turns at issuing products
   static constexpr bool overlap = true;       // softmax of a tile runs under the products of its neighbours
   static constexpr bool seamless = true;      // the first product of a tile of rows is issued with the last of the one before
-  static constexpr bool lazy_rescale = true;  // O is rescaled only when a maximum has grown by 2^8; at d = 64 it does not pay
+  static constexpr int lazy_log2 = -1;        // O follows maxima that grew by more than 2^this: 8 costs accuracy; −1: all
   static constexpr bool persistent = true;    // blocks take tiles until none is left
   static constexpr int groups = 0, keys = 0, stages = 0;  // 0: as HopperTile says
 };
@@ -285,16 +285,16 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       m_new[h] = first ? x : fmaxf(m[h], x);
     }
     rescale = !first;
-    if constexpr (Options::lazy_rescale && d > 64) {                       // P then stays below 2^8, and l and O agree on the old m
-      constexpr float kGrowth = 8.0f;
-      const bool grew = (m_new[0] - m[0]) * work.scale_log2 > kGrowth || (m_new[1] - m[1]) * work.scale_log2 > kGrowth;
-      rescale = !first && __any_sync(0xffffffffu, grew);
+    if constexpr (Options::lazy_log2 >= 0) {                     // P then stays small enough, and l and O agree on the old m
+      const float grew = fmaxf(m_new[0] - m[0], m_new[1] - m[1]) * work.scale_log2;
+      rescale = !first && __any_sync(0xffffffffu, grew > Options::lazy_log2);
       if (!first && !rescale) m_new[0] = m[0], m_new[1] = m[1];
     }
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      const float shift = m_new[h] == -INFINITY ? 0.0f : m_new[h] * work.scale_log2;  // a row that sees no key yet
-      kept[h] = ptx::exp2_approx(m[h] * work.scale_log2 - shift);
+      // Rounded, not fused, so that an unchanged maximum keeps all. −∞: a row that sees no key yet.
+      const float shift = m_new[h] == -INFINITY ? 0.0f : __fmul_rn(m_new[h], work.scale_log2);
+      kept[h] = ptx::exp2_approx(__fmul_rn(m[h], work.scale_log2) - shift);
       m[h] = m_new[h];
       float sums[2] = {0.0f, 0.0f};
 #pragma unroll

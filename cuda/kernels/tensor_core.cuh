@@ -26,7 +26,7 @@ struct TensorCoreOptions {
   static constexpr bool swizzle = true;          // off: the eight rows of a matrix stand in the same banks
   static constexpr bool p_in_registers = true;   // off: through shared memory, as in `registers`
   static constexpr bool exp2_folded = true;      // off: expf(s·scale − m·scale)
-  static constexpr bool lazy_rescale = true;     // off: O and l follow every new maximum at once
+  static constexpr int lazy_log2 = 0;            // O and l follow maxima that grew by more than 2^this: 8 costs accuracy; −1: all
   static constexpr bool heavy_first = true;      // causal; off: in order
 };
 
@@ -156,20 +156,20 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     }
 
     float top[M][2];                                          // the new maxima; finite: every row sees key 0
-    bool grown = !Options::lazy_rescale;
+    bool grown = Options::lazy_log2 < 0;
     for (int i = 0; i < M; ++i) {
       for (int h = 0; h < 2; ++h) {
         top[i][h] = m[i][h];
         for (int n = 0; n < Bc / 8; ++n) top[i][h] = fmaxf(top[i][h], fmaxf(s[i][n][2 * h], s[i][n][2 * h + 1]));
         top[i][h] = fmaxf(top[i][h], __shfl_xor_sync(0xffffffffu, top[i][h], 1));
         top[i][h] = fmaxf(top[i][h], __shfl_xor_sync(0xffffffffu, top[i][h], 2));
-        grown |= (top[i][h] - m[i][h]) * scale_log2 > 8.0f;   // lazy: an old maximum serves until P could pass 2⁸
+        grown |= (top[i][h] - m[i][h]) * scale_log2 > Options::lazy_log2;  // an old maximum serves while P stays that small
       }
     }
     if (__any_sync(0xffffffffu, grown)) {
       for (int i = 0; i < M; ++i) {
         for (int h = 0; h < 2; ++h) {
-          const float kept = exp2_approx((m[i][h] - top[i][h]) * scale_log2);
+          const float kept = exp2_approx(__fmul_rn(m[i][h], scale_log2) - __fmul_rn(top[i][h], scale_log2));  // as P has them
           m[i][h] = top[i][h];
           l[i][h] *= kept;
           for (int n = 0; n < d / 8; ++n) o[i][n][2 * h] *= kept, o[i][n][2 * h + 1] *= kept;
@@ -185,7 +185,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
           const float x = s[i][2 * k + r / 2][r % 2 * 2], y = s[i][2 * k + r / 2][r % 2 * 2 + 1], top = m[i][r % 2];
           const auto weight = [&](float s) {
             if (!Options::exp2_folded) return expf(s * scale - top * scale);
-            return exp2_approx(fmaf(s, scale_log2, -top * scale_log2));
+            return exp2_approx(fmaf(s, scale_log2, -__fmul_rn(top, scale_log2)));
           };
           const float px = weight(x), py = weight(y);
           l[i][r % 2] += px + py;                             // of this lane's keys: summed up at the end

@@ -22,6 +22,8 @@ class thread_block_tile {
   static_assert(kSize >= 1 && kSize <= 32 && (kSize & (kSize - 1)) == 0, "tiles of up to a warp, a power of two");
 
  public:
+  thread_block_tile() = default;
+  template <class Other> thread_block_tile(const thread_block_tile<kSize, Other>&) {}
   static unsigned lane() { return thread_block::thread_rank() % 32; }
   static unsigned mask() { return (kSize == 32 ? ~0u : (1u << (kSize % 32)) - 1) << (lane() / kSize * kSize); }
   static unsigned thread_rank() { return thread_block::thread_rank() % kSize; }

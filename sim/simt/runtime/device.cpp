@@ -233,7 +233,8 @@ double flashlab_atomic_f64(void* p, int op, double v, double c) {
 std::uint32_t flashlab_atomic_with(void* p, int bytes, std::uint32_t value,
                                    std::uint32_t (*now)(std::uint32_t, std::uint32_t)) {
   Worker& worker = worker_for("an atomic");
-  void* word = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) & ~std::uintptr_t(bytes == 2 ? 2 : 0));
+  void* word =
+      reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) & ~std::uintptr_t(bytes == 2 ? 2 : 0));
   record_access(word, Kind::atomic4, FLASHLAB_HERE);
   const Offset offset = offset_of(word);
   if (offset >= kWindowBytes || !is_shared(offset)) worker.before_global_atomic();

@@ -326,7 +326,8 @@ int launch(const RawLaunch& raw) {
       g.y > 65535 || g.z > 65535) {
     return status::set(status::kInvalidConfiguration);
   }
-  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block) return status::set(status::kInvalidValue);
+  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block)
+    return status::set(status::kInvalidValue);
   RunningLaunch launch(raw, std::move(shape));
   if (options().observer && !launch.failed()) options().observer(launch);
   launch.finish();

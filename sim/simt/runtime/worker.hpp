@@ -110,7 +110,8 @@ class Worker {
   Meeting& meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site);
   void leave(Meeting& meeting);
   std::uint32_t live_lanes() const;
-  void wait_for_log();  // the running lane's log is full
+  void wait_for_log();     // the running lane's log is full
+  void let_others_come();  // each ready lane of the warp runs until it stops somewhere
   void before_global_atomic();
   void count_matrix_product(std::uint64_t flops) {
     ++counters_.matrix_products;

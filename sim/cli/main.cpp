@@ -169,7 +169,10 @@ int run_program(int argc, char** argv) {
       "\nExamples:\n"
       "  flashlab profile transpose.cu            counters a launch, findings, and what to do about them\n"
       "  flashlab profile matmul.cu --lines --device a100 -- 512\n"
-      "  flashlab profile softmax.cu --csv > counters.csv");
+      "  flashlab profile softmax.cu --csv > counters.csv\n"
+      "Counted: memory, banks, caches (a model), barriers, collectives, tensor cores, arithmetic by class. "
+      "Inline PTX runs\n"
+      "where it is known; what is not known is named by line (exit code 3).");
 
   std::string doctor_format = "table", doctor_color = "auto";
   CLI::App* const doctor = app.add_subcommand("doctor", "What works on this machine, and how to mend the rest");

@@ -308,6 +308,28 @@ TEST_CASE("a launch that fits no SM of the card runs, and says why it has no cac
   CHECK_THROWS_WITH_AS(profile(options), doctest::Contains("t4, a100, h100, h200"), UsageError);
 }
 
+TEST_CASE("groups know who came together, also in branches, and atomics compute what they should") {
+  const Profile p = profile_of("groups.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  for (const ProfiledSite& s : p.launches.at(0).sites) {
+    if (s.line.line != lines_with("groups.cu", "together").at(0)) continue;
+    CHECK(s.counters.counted.threads == s.counters.counted.requests);  // one lane for all
+    CHECK(s.counters.counted.requests <= (5000 + 31) / 32);
+  }
+}
+
+TEST_CASE("rows of a matrix that meet in the banks get advice of their own") {
+  const Profile p = profile_of("matrix_banks.cu");
+  REQUIRE(p.launches.size() == 1);
+  CHECK(p.launches[0].metric("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum") == 16);
+  CHECK(p.launches[0].metric("l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum") == 14);
+  REQUIRE(p.launches[0].advice.size() == 1);
+  CHECK(p.launches[0].advice[0].find("16 wavefronts a request instead of 2") != std::string::npos);
+  CHECK(p.launches[0].advice[0].find("piece ^ row % 8") != std::string::npos);
+}
+
 TEST_CASE("older cards' matrix products run when the program is compiled for them") {
   ProfileOptions options;
   options.source = kPrograms / "tensor_core.cu";

@@ -1,5 +1,5 @@
 #pragma once
-// The groups of one block: the block itself, and tiles of a warp.
+// The groups of one block: the block itself, tiles of a warp, coalesced threads; and the grid, as far as it needs no barrier.
 #include <flashlab/warp.h>
 
 namespace cooperative_groups {
@@ -16,6 +16,52 @@ class thread_block {
 };
 FLASHLAB_INLINE thread_block this_thread_block() { return {}; }
 FLASHLAB_INLINE void sync(const thread_block& g) { g.sync(); }
+
+// Threads of all blocks. Its barrier needs a cooperative launch, which this machine does not have: there is no sync().
+class grid_group {
+  static unsigned long long block_rank_() { return blockIdx.x + static_cast<unsigned long long>(gridDim.x) * (blockIdx.y + gridDim.y * blockIdx.z); }
+
+ public:
+  static unsigned long long thread_rank() { return block_rank_() * thread_block::size() + thread_block::thread_rank(); }
+  static unsigned long long block_rank() { return block_rank_(); }
+  static unsigned long long num_blocks() { return static_cast<unsigned long long>(gridDim.x) * gridDim.y * gridDim.z; }
+  static unsigned long long num_threads() { return num_blocks() * thread_block::size(); }
+  static unsigned long long size() { return num_threads(); }
+  static dim3 dim_blocks() { return dim3(gridDim.x, gridDim.y, gridDim.z); }
+};
+FLASHLAB_INLINE grid_group this_grid() { return {}; }
+
+// The lanes of a warp that are here together.
+class coalesced_group {
+ public:
+  explicit coalesced_group(unsigned mask) : mask_(mask) {}
+  FLASHLAB_INLINE unsigned size() const { return static_cast<unsigned>(__builtin_popcount(mask_)); }
+  FLASHLAB_INLINE unsigned num_threads() const { return size(); }
+  FLASHLAB_INLINE unsigned thread_rank() const { return static_cast<unsigned>(__builtin_popcount(mask_ & ((1u << thread_block::thread_rank() % 32) - 1))); }
+  FLASHLAB_INLINE void sync() const { __syncwarp(mask_); }
+  template <class T> FLASHLAB_INLINE T shfl(T v, unsigned from) const { return __shfl_sync(mask_, v, lane_of(from)); }
+  template <class T> FLASHLAB_INLINE T shfl_up(T v, unsigned d) const { return shfl(v, thread_rank() < d ? thread_rank() : thread_rank() - d); }
+  template <class T> FLASHLAB_INLINE T shfl_down(T v, unsigned d) const { return shfl(v, thread_rank() + d < size() ? thread_rank() + d : thread_rank()); }
+  FLASHLAB_INLINE int any(int p) const { return __any_sync(mask_, p); }
+  FLASHLAB_INLINE int all(int p) const { return __all_sync(mask_, p); }
+  // A bit a member, in order of their ranks.
+  FLASHLAB_INLINE unsigned ballot(int p) const {
+    const unsigned lanes = __ballot_sync(mask_, p);
+    unsigned packed = 0;
+    for (unsigned r = 0; r < size(); ++r) packed |= (lanes >> lane_of(r) & 1u) << r;
+    return packed;
+  }
+
+ private:
+  FLASHLAB_INLINE int lane_of(unsigned rank) const {
+    unsigned left = mask_;
+    for (; rank > 0; --rank) left &= left - 1;
+    return __builtin_ctz(left);
+  }
+  unsigned mask_;
+};
+FLASHLAB_INLINE coalesced_group coalesced_threads() { return coalesced_group(__activemask()); }
+FLASHLAB_INLINE void sync(const coalesced_group& g) { g.sync(); }
 
 template <unsigned kSize, class Parent = void>
 class thread_block_tile {
@@ -39,17 +85,18 @@ class thread_block_tile {
   FLASHLAB_INLINE int any(int p) const { return __any_sync(mask(), p); }
   FLASHLAB_INLINE int all(int p) const { return __all_sync(mask(), p); }
   FLASHLAB_INLINE unsigned ballot(int p) const { return __ballot_sync(mask(), p) >> (lane() / kSize * kSize); }
+  template <class T> FLASHLAB_INLINE unsigned match_any(T v) const { return __match_any_sync(mask(), v) >> (lane() / kSize * kSize); }
 };
 template <unsigned kSize, class Group>
 FLASHLAB_INLINE thread_block_tile<kSize, Group> tiled_partition(const Group&) { return {}; }
 
-// Any of the groups above by value, for functions that take them all.
+// The block or a tile, by value, for functions that take either.
 class thread_group {
  public:
   thread_group(const thread_block& b) : size_(b.size()) {}
   template <unsigned kSize, class Parent>
   thread_group(const thread_block_tile<kSize, Parent>& t) : size_(kSize), mask_(t.mask()) {}
-  thread_group(unsigned size) : size_(size) {
+  explicit thread_group(unsigned size) : size_(size) {
     const unsigned lane = thread_block::thread_rank() % 32;
     mask_ = (size == 32 ? ~0u : (1u << size) - 1) << (lane / size * size);
   }
@@ -66,10 +113,21 @@ FLASHLAB_INLINE void sync(const thread_group& g) { g.sync(); }
 // A tile of a size that only the run knows: a power of two, up to a warp.
 template <class Group>
 FLASHLAB_INLINE thread_group tiled_partition(const Group&, unsigned size) { return thread_group(size); }
+template <unsigned kSize, class Parent>
+FLASHLAB_INLINE void sync(const thread_block_tile<kSize, Parent>& g) { g.sync(); }
 
 template <class T> struct plus { FLASHLAB_INLINE T operator()(T a, T b) const { return a + b; } };
 template <class T> struct less { FLASHLAB_INLINE T operator()(T a, T b) const { return b < a ? b : a; } };
 template <class T> struct greater { FLASHLAB_INLINE T operator()(T a, T b) const { return a < b ? b : a; } };
+template <class T> struct bit_and { FLASHLAB_INLINE T operator()(T a, T b) const { return a & b; } };
+template <class T> struct bit_or { FLASHLAB_INLINE T operator()(T a, T b) const { return a | b; } };
+template <class T> struct bit_xor { FLASHLAB_INLINE T operator()(T a, T b) const { return a ^ b; } };
+template <class T, class F>
+FLASHLAB_INLINE T reduce(const coalesced_group& g, T v, F f) {
+  T sum = g.shfl(v, 0);
+  for (unsigned r = 1; r < g.size(); ++r) sum = f(sum, g.shfl(v, r));
+  return sum;
+}
 template <unsigned kSize, class Parent, class T, class F>
 FLASHLAB_INLINE T reduce(const thread_block_tile<kSize, Parent>& g, T v, F f) {
   for (unsigned d = kSize / 2; d > 0; d /= 2) v = f(v, g.shfl_xor(v, static_cast<int>(d)));

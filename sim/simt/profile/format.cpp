@@ -214,11 +214,15 @@ std::vector<std::string> advice(const ProfiledLaunch& launch) {
     if (r.space == Space::shared && c.conflicts > c.wavefronts / 3) {
       all.push_back(
           {c.conflicts / 4,
-           fmt::format("{}: {:.3g} wavefronts a request instead of {:.3g}: lanes of a warp meet in the same "
-                       "bank of shared memory, as when a tile whose row "
-                       "length is a multiple of 32 floats is read down a column. Pad each row by one element "
-                       "(float tile[32][33]).",
-                       where, ratio(c.wavefronts, c.requests), ratio(c.wavefronts - c.conflicts, c.requests))});
+           fmt::format(
+               "{}: {:.3g} wavefronts a request instead of {:.3g}: lanes of a warp meet in the same "
+               "bank of shared memory, {}",
+               where, ratio(c.wavefronts, c.requests), ratio(c.wavefronts - c.conflicts, c.requests),
+               r.op == Op::matrix_load
+                   ? "for the eight rows of a matrix lie a multiple of 128 bytes apart. Pad each row by 16 "
+                     "bytes, or exchange its 16-byte pieces: piece ^ row % 8 (a swizzle)."
+                   : "as when a tile whose row length is a multiple of 32 floats is read down a column. Pad "
+                     "each row by one element (float tile[32][33]).")});
     }
   }
   std::stable_sort(all.begin(), all.end(), [](const Ranked& a, const Ranked& b) { return a.waste > b.waste; });

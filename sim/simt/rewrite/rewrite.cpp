@@ -112,8 +112,6 @@ class Rewriter {
         {"cublasHandle_t", "cuBLAS"},
         {"cudaArray_t", "CUDA arrays"},
         {"cudaGraph_t", "CUDA graphs"},
-        {"coalesced_threads", "coalesced groups (lanes run one after the other, none beside another)"},
-        {"this_grid", "cooperative launches (grid-wide barriers)"},
         {"cudaLaunchCooperativeKernel", "cooperative launches (grid-wide barriers)"}};
     for (const auto& [word, what] : words) {
       if (!t.is(word)) continue;

@@ -194,7 +194,9 @@ std::uint32_t flashlab_reduce(int kind, std::uint32_t mask, std::uint32_t value,
   return sum;
 }
 
-std::uint32_t flashlab_activemask() { return worker_for("__activemask()").live_lanes(); }
+std::uint32_t flashlab_activemask() {
+  return worker_for("__activemask()").converged_lanes(site_of(FLASHLAB_HERE));
+}
 void flashlab_fence() {}
 
 // A clock that ticks an access: deterministic, and a difference that grows with work.

@@ -215,6 +215,7 @@ void Worker::run_warp(int index) {
       warp.full &= ~(1u << lane.index);
       warp.ready |= 1u << lane.index;
     }
+    if (warp.ready == 0 && warp.full == 0) close_open_meetings(warp);
     if (warp.ready == 0 && warp.full == 0) return;
     if (force && warp_count_ > 1 && rounds >= 1024) return;  // let the other warps run
   }
@@ -293,7 +294,8 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
   }
   Meeting* meeting = nullptr;
   for (auto& m : warp.meetings) {
-    if (m->mask == mask && m->arrived != m->mask && (m->arrived & self) == 0) meeting = m.get();
+    const bool open = m->kind != CollectiveKind::active && m->arrived != m->mask;
+    if (m->mask == mask && open && (m->arrived & self) == 0) meeting = m.get();
   }
   if (meeting == nullptr) {
     for (auto& m : warp.meetings) {
@@ -328,9 +330,48 @@ void Worker::leave(Meeting& meeting) {
   if (meeting.left == meeting.mask) meeting.mask = 0;
 }
 
-std::uint32_t Worker::live_lanes() const {
-  const Warp& warp = warps_[running.lane->warp];
-  return warp.lanes & ~warp.done;
+std::uint32_t Worker::converged_lanes(std::uint32_t site) {
+  Lane& lane = *running.lane;
+  Warp& warp = warps_[lane.warp];
+  const std::uint32_t self = 1u << lane.index, live = warp.lanes & ~warp.done;
+  Meeting* meeting = nullptr;
+  for (auto& m : warp.meetings) {
+    const bool open = m->kind == CollectiveKind::active && m->mask != 0 && m->arrived != m->mask;
+    if (open && m->site == site && (m->arrived & self) == 0) meeting = m.get();
+  }
+  if (meeting == nullptr) {
+    for (auto& m : warp.meetings) {
+      if (m->mask == 0) meeting = m.get();
+    }
+    if (meeting == nullptr) meeting = warp.meetings.emplace_back(std::make_unique<Meeting>()).get();
+    meeting->mask = live;
+    meeting->arrived = meeting->left = 0;
+    meeting->kind = CollectiveKind::active;
+    meeting->site = site;
+  }
+  meeting->arrived |= self;
+  if (meeting->arrived == meeting->mask) {
+    warp.ready |= meeting->mask & ~self;
+  } else {
+    lane.waiting = Waiting::collective;
+    lane.site = site;
+    lane.meeting = meeting;
+    warp.ready &= ~self;
+    hand_over();
+    lane.waiting = Waiting::no;
+  }
+  const std::uint32_t mask = meeting->mask;
+  leave(*meeting);
+  return mask;
+}
+
+// No lane can go on: those who asked who is here are all there are.
+void Worker::close_open_meetings(Warp& warp) {
+  for (auto& m : warp.meetings) {
+    if (m->kind != CollectiveKind::active || m->mask == 0 || m->arrived == m->mask) continue;
+    m->mask = m->arrived;
+    warp.ready |= m->arrived;
+  }
 }
 
 void Worker::before_global_atomic() {

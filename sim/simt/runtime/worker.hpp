@@ -42,7 +42,7 @@ inline constexpr std::size_t kStackBytes = std::size_t{256} << 10;
 
 enum class Waiting : std::uint8_t { no, log_full, barrier, collective, done };
 
-enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix };
+enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix, active };
 
 /// A warp collective under way: the lanes of `mask` meet, leave a value each, and read the others'.
 struct Meeting {
@@ -109,7 +109,8 @@ class Worker {
   int barrier(BarrierKind kind, int predicate, std::uint32_t site);
   Meeting& meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site);
   void leave(Meeting& meeting);
-  std::uint32_t live_lanes() const;
+  /// The lanes of the warp that come here together: those that have come when no other can go on.
+  std::uint32_t converged_lanes(std::uint32_t site);
   void wait_for_log();     // the running lane's log is full
   void let_others_come();  // each ready lane of the warp runs until it stops somewhere
   void before_global_atomic();
@@ -134,6 +135,7 @@ class Worker {
   void resume(Lane& lane);
   void hand_over();
   void run_warp(int warp);
+  static void close_open_meetings(Warp& warp);
   bool release_barrier();
   [[noreturn]] void report_deadlock();
   void record(Finding finding);

@@ -69,7 +69,9 @@ FLASHLAB_ATOMIC(atomicDec, kDec, unsigned int, u32, std::uint32_t)
 #define FLASHLAB_CAS(T, suffix, U)                                                                               \
   FLASHLAB_INLINE T atomicCAS(T* p, T compare, T v) {                                                            \
     return static_cast<T>(flashlab_atomic_##suffix(p, flashlab_simt::kCas, static_cast<U>(v), static_cast<U>(compare))); \
-  }
+  }                                                                                                              \
+  FLASHLAB_INLINE T atomicCAS_block(T* p, T compare, T v) { return atomicCAS(p, compare, v); }                   \
+  FLASHLAB_INLINE T atomicCAS_system(T* p, T compare, T v) { return atomicCAS(p, compare, v); }
 FLASHLAB_CAS(int, i32, std::uint32_t)
 FLASHLAB_CAS(unsigned int, u32, std::uint32_t)
 FLASHLAB_CAS(long long, i64, std::uint64_t)

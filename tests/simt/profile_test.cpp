@@ -160,6 +160,14 @@ TEST_CASE("a program ends after the launches that were asked for, and what it co
   CHECK(p.launches[2].metric("l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum") == 16);
 }
 
+TEST_CASE("a program whose own assertion fails leaves its counters behind") {
+  const Profile p = profile_of("host_assert.cu");
+  CHECK(p.exit_code == 134);
+  CHECK(p.output.find("Assertion `h[5] == 2' failed") != std::string::npos);
+  REQUIRE(p.launches.size() == 1);
+  CHECK(p.launches[0].metric("l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum") == 4);
+}
+
 TEST_CASE(
     "a library's header is refused by its name, a header of the program's own with the flag that finds it") {
   const fs::path file = cache_dir() / "includes.cu";

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "sim/simt/replay/replay.hpp"
 #include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/memory.hpp"
+#include "sim/simt/runtime/worker.hpp"
 
 namespace flashlab::simt {
 namespace {
@@ -206,6 +208,10 @@ const bool started = [] {
     end_after(wanted);
   });
   std::atexit(write_report);
+  // A failed assertion of the host's code is how many programs say that a result is wrong: the counters tell why.
+  std::signal(SIGABRT, [](int) {
+    if (running.worker == nullptr) write_report();
+  });
   return true;
 }();
 

@@ -379,7 +379,7 @@ void Worker::check_shared(const SiteTally& tally, const WarpAccess& a) {
       if (writes && !conflict.other_wrote)
         std::swap(finding.site, finding.other_site);  // the read is the one to look at
       finding.what = fmt::format("warp {} {} shared byte {} that warp {} {} since the last barrier",
-                                 current_warp_, writes ? "writes" : "reads", conflict.where - shared_base_,
+                                 current_warp_, writes ? "writes" : "reads", conflict.where % kDynamicShared,
                                  conflict.other_warp, conflict.other_wrote ? "wrote" : "read");
       finding.cause = "nothing orders the two accesses: a __syncthreads() is missing between them";
       record(std::move(finding));

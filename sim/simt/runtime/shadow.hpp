@@ -16,7 +16,7 @@ class SharedShadow {
   /// A race as the shadow sees it: who was there before.
   struct Conflict {
     bool found = false;
-    Offset where = 0;  ///< byte offset in the window
+    Offset where = 0;  ///< byte offset in the worker's shared memory
     int lane = 0;      ///< of the access that met the conflict
     std::uint32_t other_warp = 0;
     std::uint32_t other_site = 0;

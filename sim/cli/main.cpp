@@ -61,10 +61,16 @@ void add_problem_options(CLI::App& app, ReportArguments& a) {
 }
 
 void print_line(const std::string& message) {
-  // Names of files and tensors come from outside: no control character of theirs reaches the terminal.
-  std::string line = message;
-  std::ranges::replace_if(
-      line, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  // Names of files and tensors come from outside: no control character of theirs reaches the terminal. The lines of a
+  // message stay lines, for a compiler has several things to say; all but the first are indented.
+  std::string line;
+  for (const char c : message) {
+    if (c == '\n') {
+      line += "\n  ";
+    } else {
+      line += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+    }
+  }
   fmt::print(stderr, "flashlab: {}\n", line);
 }
 
@@ -213,6 +219,10 @@ int run_program(int argc, char** argv) {
   profile->add_option("--device", profile_options.card,
                       "t4, a100, h100 (default) or h200: its caches, and the card that the program sees; none: "
                       "no caches, faster");
+  profile
+      ->add_option("--launches", profile_options.launches,
+                   "end the program after so many: for those that repeat a launch a thousand times")
+      ->check(CLI::PositiveNumber);
   profile->add_option("--registers", profile_options.registers_per_thread,
                       "a thread, for the occupancy (default 32; nvcc -Xptxas -v prints them)");
   profile->add_option("--format", profile_format, "table, csv or json");

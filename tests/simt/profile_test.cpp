@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -116,6 +117,71 @@ TEST_CASE("half types, groups and asynchronous copies work, and a float3 is thre
   }
   CHECK(requests == 2 * 3 * 2);  // two warps, three words, load and store
   CHECK(p.launches[1].metric("smsp__inst_executed_op_ldgsts.sum") == 2);
+}
+
+TEST_CASE("what older programs do is run: spaced launches, groups by value, warps in step, atomics on halves") {
+  const Profile p = profile_of("older_habits.cu");
+  CAPTURE(p.output);
+  CHECK(p.exit_code == 0);
+  for (const ProfiledFinding& f : p.findings) CHECK(f.text == "");
+  REQUIRE(p.launches.size() == 3);
+  CHECK(p.launches[0].kernel == "sums");
+  // Six additions of one warp: two loads and a store each, without conflicts; the block fills, one lane reads.
+  CHECK(p.launches[1].metric("smsp__inst_executed_op_shared_ld.sum") == 6 * 2 + 1);
+  CHECK(p.launches[1].metric("smsp__inst_executed_op_shared_st.sum") == 6 + 2);
+  for (const ProfiledSite& s : p.launches[2].sites) {
+    CHECK(s.counters.op == Op::atomic);
+    CHECK(s.counters.counted.requests == 1);
+    CHECK(s.counters.counted.sectors == 1);
+  }
+}
+
+TEST_CASE("a kernel that launches a kernel is refused by line") {
+  try {
+    profile_of("nested_launch.cu");
+    FAIL("it ran");
+  } catch (const EnvironmentError& e) {
+    const std::string what = e.what();
+    CHECK(what.find(fmt::format("nested_launch.cu:{}: ", lines_with("nested_launch.cu", "nested").at(0))) !=
+          std::string::npos);
+    CHECK(what.find("dynamic parallelism") != std::string::npos);
+  }
+}
+
+TEST_CASE("a program ends after the launches that were asked for, and what it could not free is no leak") {
+  ProfileOptions options;
+  options.source = kPrograms / "repeats.cu";
+  options.cache_dir = cache_dir();
+  options.launches = 3;
+  const Profile p = profile(options);
+  CHECK(p.exit_code == 0);
+  CHECK(p.findings.empty());
+  REQUIRE(p.launches.size() == 3);
+  CHECK(p.launches[2].metric("l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum") == 16);
+}
+
+TEST_CASE("a program whose own assertion fails leaves its counters behind") {
+  const Profile p = profile_of("host_assert.cu");
+  CHECK(p.exit_code == 134);
+  CHECK(p.output.find("Assertion `h[5] == 2' failed") != std::string::npos);
+  REQUIRE(p.launches.size() == 1);
+  CHECK(p.launches[0].metric("l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum") == 4);
+}
+
+TEST_CASE(
+    "a library's header is refused by its name, a header of the program's own with the flag that finds it") {
+  const fs::path file = cache_dir() / "includes.cu";
+  fs::create_directories(cache_dir());
+  ProfileOptions options;
+  options.source = file;
+  options.cache_dir = cache_dir();
+  std::ofstream(file) << "\n#include <cublas_v2.h>\n__global__ void k() {}\nint main() {}\n";
+  CHECK_THROWS_WITH_AS(profile(options),
+                       doctest::Contains("includes.cu:2: includes cublas_v2.h: cuBLAS does not run"),
+                       EnvironmentError);
+  std::ofstream(file) << "#include \"mine.h\"\n__global__ void k() {}\nint main() {}\n";
+  CHECK_THROWS_WITH_AS(profile(options), doctest::Contains("includes.cu:1: there is no header mine.h"),
+                       UsageError);
 }
 
 TEST_CASE(

@@ -28,6 +28,25 @@ TEST_CASE("a launch becomes a call with the same arguments") {
       "Config(\"ns::k<float, (3 > 2)>\", dim3(1, 2), b[1], sizeof(A<B<int>>), s), ns::k<float, (3 > 2)>)(x)"));
 }
 
+TEST_CASE("a launch that a formatter spaced is a launch, an operator's template argument is none") {
+  CHECK(body("void f() { k << <2, 64 >> > (a, b); }") ==
+        "void f() { ::flashlab_simt::typed(::flashlab_simt::Config(\"k\",  2, 64 ), k) (a, b); }");
+  const std::string source =
+      "template <class T> struct A { friend S& operator<< <T>(S&, const A&); B<C<D<T> > > b; };";
+  CHECK(body(source) == source);
+}
+
+TEST_CASE("a launch within a kernel is unsupported, one after it is not") {
+  const auto lines = [](const char* source) {
+    std::vector<int> found;
+    for (const Unsupported& u : rewrite(source).unsupported) found.push_back(u.line);
+    return found;
+  };
+  CHECK(lines("# 1 \"a.cu\"\n__global__ void k(int);\n__global__ void p() { if (1) {\n k<<<1, 1>>>(2); } }\n"
+              "void f() { p<<<1, 1>>>(); }\n") == std::vector<int>{3});
+  CHECK(lines("# 1 \"a.cu\"\n__global__ void k(int);\nvoid f() { k<<<1, 1>>>(2); }\n").empty());
+}
+
 TEST_CASE("a kernel template's parameters are deduced at the launch") {
   const std::string text =
       body("template <class T, int N> __global__ void k(T* x) {}\nvoid f() { k<int, 2><<<1, 2>>>(p); }");

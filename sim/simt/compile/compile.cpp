@@ -65,6 +65,32 @@ std::string first_errors(const std::string& output) {
   return errors.empty() ? output.substr(0, 2000) : errors;
 }
 
+// A header that is not there: of a library of the card's, which cannot run here, or one that a flag would find.
+void refuse_missing_header(const std::string& output) {
+  static constexpr std::pair<std::string_view, std::string_view> libraries[] = {
+      {"cublas", "cuBLAS"},     {"cudnn", "cuDNN"},       {"cufft", "cuFFT"},    {"curand", "cuRAND"},
+      {"cusparse", "cuSPARSE"}, {"cusolver", "cuSOLVER"}, {"thrust/", "Thrust"}, {"cub/", "CUB"},
+      {"cutlass/", "CUTLASS"},  {"cute/", "CUTLASS"},     {"nccl", "NCCL"},      {"npp", "NPP"},
+      {"torch/", "PyTorch"},    {"ATen/", "PyTorch"},     {"c10/", "PyTorch"},   {"nvrtc", "NVRTC"},
+      {"cuda/", "libcu++"},     {"GL/", "OpenGL"},        {"nvml", "NVML"},      {"mpi", "MPI"}};
+  constexpr std::string_view fatal = "fatal error: ", missing = ": No such file or directory";
+  const std::size_t at = output.find(fatal), end = output.find(missing, at);
+  if (at == std::string::npos || end == std::string::npos) return;
+  const std::string header = output.substr(at + fatal.size(), end - at - fatal.size());
+  std::string where = output.substr(0, at);  // … "file:line:column: "
+  where = where.substr(where.rfind('\n') + 1);
+  where = where.substr(0, where.rfind(':', where.size() - 3));
+  for (const auto& [prefix, library] : libraries) {
+    if (header.starts_with(prefix))
+      throw EnvironmentError(fmt::format(
+          "{}: includes {}: {} does not run on the simt machine, which runs a program's own kernels; profile a "
+          "program without it",
+          where, header, library));
+  }
+  throw UsageError(
+      fmt::format("{}: there is no header {}; name its folder with --flag=-IFOLDER", where, header));
+}
+
 }  // namespace
 
 CommandResult run_command(const std::vector<std::string>& arguments) {
@@ -101,7 +127,7 @@ CommandResult run_command(const std::vector<std::string>& arguments) {
 
 const std::vector<std::string>& hook_flags() {
   static const std::vector<std::string> flags = {
-      "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0",
+      "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "--param=tsan-distinguish-volatile=1",
       // Each access of the source stays one access: no vectors of ours, no float4 torn into four.
       "-fno-tree-vectorize", "-fno-tree-slp-vectorize", "-fno-tree-sra",
       // Code stays in the order of the source, once: the merge takes lanes by their lowest address.
@@ -113,9 +139,9 @@ const std::vector<std::string>& hook_flags() {
       "-fno-strict-aliasing", "-finline-functions", "--param=max-inline-insns-single=2000",
       "--param=max-inline-insns-auto=2000", "--param=large-function-growth=2000",
       "--param=inline-unit-growth=1000", "-ffp-contract=fast",
-      "--param=avoid-fma-max-bits=0",  // some processors would rather not chain them "-fno-builtin-printf", "-fno-math-errno",
-      "-fno-trapping-math", "-fno-stack-protector", "-mno-red-zone", "-fno-omit-frame-pointer",
-      "-fno-optimize-sibling-calls"};
+      "--param=avoid-fma-max-bits=0",  // some processors would rather not chain them
+      "-fno-builtin-printf", "-fno-math-errno", "-fno-trapping-math", "-fno-stack-protector", "-mno-red-zone",
+      "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"};
   return flags;
 }
 
@@ -146,6 +172,7 @@ Rewritten preprocess_and_rewrite(const fs::path& source, const CompileOptions& o
   if (!options.dependency_file.empty())
     command.insert(command.end(), {"-MD", "-MF", options.dependency_file.string(), "-MT", "flashlab_object"});
   const CommandResult result = run_command(command);
+  if (result.exit_code != 0) refuse_missing_header(result.output);
   if (result.exit_code != 0)
     throw UsageError(fmt::format("{} does not preprocess:\n{}", source.string(), first_errors(result.output)));
   Rewritten rewritten = rewrite(read_file(preprocessed.path()));

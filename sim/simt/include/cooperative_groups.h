@@ -66,10 +66,12 @@ FLASHLAB_INLINE void sync(const coalesced_group& g) { g.sync(); }
 template <unsigned kSize, class Parent = void>
 class thread_block_tile {
   static_assert(kSize >= 1 && kSize <= 32 && (kSize & (kSize - 1)) == 0, "tiles of up to a warp, a power of two");
-  static unsigned lane() { return thread_block::thread_rank() % 32; }
-  static unsigned mask() { return (kSize == 32 ? ~0u : (1u << (kSize % 32)) - 1) << (lane() / kSize * kSize); }
 
  public:
+  thread_block_tile() = default;
+  template <class Other> thread_block_tile(const thread_block_tile<kSize, Other>&) {}
+  static unsigned lane() { return thread_block::thread_rank() % 32; }
+  static unsigned mask() { return (kSize == 32 ? ~0u : (1u << (kSize % 32)) - 1) << (lane() / kSize * kSize); }
   static unsigned thread_rank() { return thread_block::thread_rank() % kSize; }
   static constexpr unsigned size() { return kSize; }
   static constexpr unsigned num_threads() { return kSize; }
@@ -87,6 +89,30 @@ class thread_block_tile {
 };
 template <unsigned kSize, class Group>
 FLASHLAB_INLINE thread_block_tile<kSize, Group> tiled_partition(const Group&) { return {}; }
+
+// The block or a tile, by value, for functions that take either.
+class thread_group {
+ public:
+  thread_group(const thread_block& b) : size_(b.size()) {}
+  template <unsigned kSize, class Parent>
+  thread_group(const thread_block_tile<kSize, Parent>& t) : size_(kSize), mask_(t.mask()) {}
+  explicit thread_group(unsigned size) : size_(size) {
+    const unsigned lane = thread_block::thread_rank() % 32;
+    mask_ = (size == 32 ? ~0u : (1u << size) - 1) << (lane / size * size);
+  }
+  unsigned size() const { return size_; }
+  unsigned num_threads() const { return size_; }
+  unsigned thread_rank() const { return mask_ == 0 ? thread_block::thread_rank() : thread_block::thread_rank() % size_; }
+  FLASHLAB_INLINE void sync() const { mask_ == 0 ? __syncthreads() : __syncwarp(mask_); }
+
+ private:
+  unsigned size_;
+  unsigned mask_ = 0;  // of the tile's lanes; 0: the whole block
+};
+FLASHLAB_INLINE void sync(const thread_group& g) { g.sync(); }
+// A tile of a size that only the run knows: a power of two, up to a warp.
+template <class Group>
+FLASHLAB_INLINE thread_group tiled_partition(const Group&, unsigned size) { return thread_group(size); }
 template <unsigned kSize, class Parent>
 FLASHLAB_INLINE void sync(const thread_block_tile<kSize, Parent>& g) { g.sync(); }
 

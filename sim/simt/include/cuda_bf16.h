@@ -1,5 +1,6 @@
 #pragma once
 // bf16 as CUDA has it: the upper half of a float, rounded to nearest even.
+#include <flashlab/atomics.h>
 #include <flashlab/warp.h>
 #include <vector_functions.h>
 
@@ -64,3 +65,5 @@ FLASHLAB_INLINE __nv_bfloat16 __hadd(__nv_bfloat16 a, __nv_bfloat16 b) { return 
 FLASHLAB_INLINE __nv_bfloat16 __hsub(__nv_bfloat16 a, __nv_bfloat16 b) { return a - b; }
 FLASHLAB_INLINE __nv_bfloat16 __hmul(__nv_bfloat16 a, __nv_bfloat16 b) { return a * b; }
 FLASHLAB_INLINE __nv_bfloat16 __hmax(__nv_bfloat16 a, __nv_bfloat16 b) { return static_cast<float>(a) > static_cast<float>(b) ? a : b; }
+FLASHLAB_INLINE __nv_bfloat16 atomicAdd(__nv_bfloat16* p, __nv_bfloat16 v) { return flashlab_simt::atomic_add(p, v); }
+FLASHLAB_INLINE __nv_bfloat162 atomicAdd(__nv_bfloat162* p, __nv_bfloat162 v) { return flashlab_simt::atomic_add(p, v); }

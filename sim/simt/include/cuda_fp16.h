@@ -1,5 +1,6 @@
 #pragma once
 // fp16 as CUDA has it: storage of 16 bits, arithmetic rounded after every operation.
+#include <flashlab/atomics.h>
 #include <flashlab/warp.h>
 #include <vector_functions.h>
 
@@ -99,3 +100,5 @@ FLASHLAB_INLINE __half hrcp(__half x) { return 1.0f / static_cast<float>(x); }
 #define CUDART_INF_FP16 __ushort_as_half(0x7C00u)
 #define CUDART_ZERO_FP16 __ushort_as_half(0u)
 #define CUDART_ONE_FP16 __ushort_as_half(0x3C00u)
+FLASHLAB_INLINE __half atomicAdd(__half* p, __half v) { return flashlab_simt::atomic_add(p, v); }
+FLASHLAB_INLINE __half2 atomicAdd(__half2* p, __half2 v) { return flashlab_simt::atomic_add(p, v); }

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #define CUDART_VERSION 12040
+#define __DRIVER_TYPES_H__  // headers ask for it before they speak of cudaError_t
 #define CUDART_CB
 
 enum cudaError {

@@ -206,6 +206,7 @@ Profile profile(const ProfileOptions& options) {
                                       "FLASHLAB_SIMT_REPORT=" + report.string(),
                                       fmt::format("FLASHLAB_SIMT_CHECKS={}", options.checks ? 1 : 0),
                                       fmt::format("FLASHLAB_SIMT_PROCESSORS={}", options.processors),
+                                      fmt::format("FLASHLAB_SIMT_LAUNCHES={}", options.launches),
                                       fmt::format("FLASHLAB_SIMT_CARD={}", options.card),
                                       fmt::format("FLASHLAB_SIMT_REGISTERS={}", options.registers_per_thread),
                                       program.string()};

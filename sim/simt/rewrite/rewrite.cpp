@@ -31,13 +31,14 @@ class Rewriter {
         note_line(t);
       } else if (t.is("__global__")) {
         replace(at_, at_ + 1, "");
+        kernel_ends_ = std::max(kernel_ends_, end_of_body(at_));
         ++out_.kernels;
       } else if (t.is("__noinline__")) {  // also a word within __attribute__((…)) of the standard library
         if (at_ == 0 || !(is(at_ - 1, "(") || is(at_ - 1, ",")))
           replace(at_, at_ + 1, "__attribute__((noinline))");
       } else if (t.is("__shared__")) {
         shared_declaration();
-      } else if (is_chevrons(at_, "<")) {
+      } else if (opens_launch(at_)) {
         launch();
       } else if (in_system_header_) {
         continue;
@@ -53,8 +54,15 @@ class Rewriter {
 
  private:
   bool is(std::size_t i, std::string_view s) const { return i < tokens_.size() && tokens_[i].is(s); }
-  bool is_chevrons(std::size_t i, std::string_view c) const {  // three in a row, nothing between
-    return is(i, c) && is(i + 1, c) && is(i + 2, c) && tokens_[i + 2].begin == tokens_[i].begin + 2;
+  bool adjacent(std::size_t i) const { return tokens_[i + 1].begin == tokens_[i].begin + 1; }
+  // `<<<`, or what formatters make of it: `<< <`, but not after `operator`.
+  bool opens_launch(std::size_t i) const {
+    return is(i, "<") && is(i + 1, "<") && is(i + 2, "<") && adjacent(i) &&
+           (adjacent(i + 1) || (i > 0 && !is(i - 1, "operator")));
+  }
+  // `>>>`; `>> >` only where the launch began with `<< <`.
+  bool closes_launch(std::size_t i, bool spaced) const {
+    return is(i, ">") && is(i + 1, ">") && is(i + 2, ">") && adjacent(i) && (spaced || adjacent(i + 1));
   }
   std::string_view text(std::size_t first, std::size_t last) const {  // tokens [first, last)
     const Token& end = tokens_[last - 1];
@@ -102,6 +110,7 @@ class Rewriter {
         {"tex1Dfetch", "textures"},
         {"cudaSurfaceObject_t", "surfaces"},
         {"cublasHandle_t", "cuBLAS"},
+        {"cudaArray_t", "CUDA arrays"},
         {"cudaGraph_t", "CUDA graphs"},
         {"cudaLaunchCooperativeKernel", "cooperative launches (grid-wide barriers)"}};
     for (const auto& [word, what] : words) {
@@ -223,6 +232,16 @@ class Rewriter {
     return kNone;
   }
 
+  // The index of the brace that ends the function whose `__global__` stands at `i`; 0 for a mere declaration.
+  std::size_t end_of_body(std::size_t i) const {
+    for (++i; i < tokens_.size() && !is(i, ";"); ++i) {
+      const bool body = is(i, "{");
+      if (body || is(i, "(")) i = closing(i);
+      if (i == kNone || body) return i == kNone ? 0 : i;
+    }
+    return 0;
+  }
+
   // Where the expression that names the kernel begins; `end` is the first token after it.
   std::size_t kernel_begin(std::size_t end) const {
     std::size_t i = end;
@@ -256,12 +275,17 @@ class Rewriter {
   void launch() {
     const std::size_t begin = kernel_begin(at_);
     if (begin == kNone) return;  // three `<` in a row that launch nothing: the compiler will have its say
+    if (at_ < kernel_ends_) {
+      out_.unsupported.push_back(
+          {std::string(file_), line_of(tokens_[at_]), "a kernel that a kernel launches (dynamic parallelism)"});
+    }
+    const bool spaced = !adjacent(at_ + 1);
     std::size_t end = kNone;
     for (std::size_t i = at_ + 3; i < tokens_.size(); ++i) {
       if (is(i, "(") || is(i, "[") || is(i, "{")) {
         i = closing(i);
         if (i == kNone) break;
-      } else if (is_chevrons(i, ">")) {
+      } else if (closes_launch(i, spaced)) {
         end = i;
         while (is(end + 3, ">")) ++end;  // `Config<int>>>>`: the last three close the launch
         break;
@@ -462,6 +486,7 @@ class Rewriter {
   std::string_view source_;
   std::vector<Token> tokens_;
   std::size_t at_ = 0;
+  std::size_t kernel_ends_ = 0;  // the last token of the last kernel that began
   std::vector<Edit> edits_;
   std::set<std::string_view> templates_;
   std::string_view file_ = "?";

@@ -124,7 +124,8 @@ cudaError_t flashlab_malloc(void** p, std::size_t bytes, int kind) {
   } catch (const flashlab::EnvironmentError& e) {
     std::fprintf(stderr, "flashlab: %s\n", e.what());
   }
-  if (*p != nullptr && kind != 0) device_memory::mark_written(offset_of(*p), 0);
+  // The host writes to managed and pinned memory as it likes, unseen: all of it counts as written.
+  if (*p != nullptr && kind != 0) device_memory::mark_written(offset_of(*p), bytes);
   return *p == nullptr ? answer(status::kMemoryAllocation) : cudaSuccess;
 }
 

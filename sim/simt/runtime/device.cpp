@@ -231,6 +231,23 @@ double flashlab_atomic_f64(void* p, int op, double v, double c) {
   return atomic<double>(p, op, v, c, FLASHLAB_HERE);
 }
 
+// Half a word counts, like a whole one, as an access to its word.
+std::uint32_t flashlab_atomic_with(void* p, int bytes, std::uint32_t value,
+                                   std::uint32_t (*now)(std::uint32_t, std::uint32_t)) {
+  Worker& worker = worker_for("an atomic");
+  void* word =
+      reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(p) & ~std::uintptr_t(bytes == 2 ? 2 : 0));
+  record_access(word, Kind::atomic4, FLASHLAB_HERE);
+  const Offset offset = offset_of(word);
+  if (offset >= kWindowBytes || !is_shared(offset)) worker.before_global_atomic();
+  if (offset < kWindowBytes && !is_shared(offset)) device_memory::mark_written(offset, 4);
+  std::uint32_t old = 0;
+  std::memcpy(&old, p, static_cast<std::size_t>(bytes));
+  const std::uint32_t result = now(old, value);
+  std::memcpy(p, &result, static_cast<std::size_t>(bytes));
+  return old;
+}
+
 std::uint32_t flashlab_place_shared(std::size_t bytes, std::size_t alignment) {
   return device_memory::place_shared(bytes, alignment);
 }

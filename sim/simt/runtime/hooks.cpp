@@ -26,7 +26,8 @@ namespace {
   if (running.worker == nullptr) return;
   if (running.worker->on_stack_of_lane(p)) return note_uncounted(site_of(where));
   const char* c = static_cast<const char*>(p);
-  if (c >= own_module().begin && c < own_module().constants_end) return note_uncounted(site_of(where));  // constants
+  if (c >= own_module().begin && c < own_module().constants_end)
+    return note_uncounted(site_of(where));  // constants
   if (const Offset offset = device_memory::image_offset(p); offset != 0) {
     append(kind, offset, where);
     return;
@@ -86,18 +87,36 @@ void record_access(const void* p, Kind kind, const void* where) {
   append(kind, offset, where);
 }
 
+namespace {
+
+// Code from before __syncwarp() has the lanes of a warp exchange values through volatile shared memory, each access in
+// step: before one of them, the other lanes of the warp come to theirs.
+void keep_step(const void* p) {
+  const Offset offset = offset_of(p);
+  if (running.worker != nullptr && offset < kWindowBytes && is_shared(offset))
+    running.worker->let_others_come();
+}
+
+}  // namespace
+
 }  // namespace flashlab::simt
 
 using namespace flashlab::simt;
 
-#define FLASHLAB_HOOK(bytes)                                                                                 \
-  void __tsan_read##bytes(void* p) { record<Kind::load##bytes>(p, __builtin_return_address(0)); }            \
-  void __tsan_write##bytes(void* p) { record<Kind::store##bytes>(p, __builtin_return_address(0)); }          \
-  void __tsan_volatile_read##bytes(void* p) { record<Kind::load##bytes>(p, __builtin_return_address(0)); }   \
-  void __tsan_volatile_write##bytes(void* p) { record<Kind::store##bytes>(p, __builtin_return_address(0)); } \
-  void __tsan_unaligned_read##bytes(void* p) {                                                               \
-    record_pieces(p, bytes, 4, false, __builtin_return_address(0));                                          \
-  }                                                                                                          \
+#define FLASHLAB_HOOK(bytes)                                                                        \
+  void __tsan_read##bytes(void* p) { record<Kind::load##bytes>(p, __builtin_return_address(0)); }   \
+  void __tsan_write##bytes(void* p) { record<Kind::store##bytes>(p, __builtin_return_address(0)); } \
+  void __tsan_volatile_read##bytes(void* p) {                                                       \
+    record<Kind::load##bytes>(p, __builtin_return_address(0));                                      \
+    keep_step(p);                                                                                   \
+  }                                                                                                 \
+  void __tsan_volatile_write##bytes(void* p) {                                                      \
+    record<Kind::store##bytes>(p, __builtin_return_address(0));                                     \
+    keep_step(p);                                                                                   \
+  }                                                                                                 \
+  void __tsan_unaligned_read##bytes(void* p) {                                                      \
+    record_pieces(p, bytes, 4, false, __builtin_return_address(0));                                 \
+  }                                                                                                 \
   void __tsan_unaligned_write##bytes(void* p) { record_pieces(p, bytes, 4, true, __builtin_return_address(0)); }
 
 extern "C" {

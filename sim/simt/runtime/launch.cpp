@@ -383,14 +383,19 @@ int launch(const RawLaunch& raw) {
   shape.block = {raw.block[0], raw.block[1], raw.block[2]};
   shape.dynamic_shared_bytes = static_cast<std::uint32_t>(raw.dynamic_shared_bytes);
   shape.number = number++;
-  if (running.worker != nullptr) return status::set(status::kNotSupported);  // a launch from device code
+  if (running.worker != nullptr) {
+    running.worker->find(FindingKind::trap, site_of(__builtin_return_address(0)),
+                         fmt::format("device code launches {}", raw.kernel),
+                         "a kernel that a kernel launches (dynamic parallelism) is not run here");
+  }
   if (status::sticky()) return status::last();
   const auto& [g, b] = std::pair(shape.grid, shape.block);
   if (g.count() == 0 || b.count() == 0 || b.count() > kMaxBlockThreads || b.z > 64 || g.x > 0x7FFFFFFF ||
       g.y > 65535 || g.z > 65535) {
     return status::set(status::kInvalidConfiguration);
   }
-  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block) return status::set(status::kInvalidValue);
+  if (raw.dynamic_shared_bytes > device_facts().shared_bytes_per_block)
+    return status::set(status::kInvalidValue);
   RunningLaunch launch(raw, std::move(shape));
   if (options().observer && !launch.failed()) options().observer(launch);
   launch.finish();

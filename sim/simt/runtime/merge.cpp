@@ -280,16 +280,20 @@ void Worker::trace_shared(int warp) {
 void Worker::check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high) {
   const std::uint32_t dynamic = job_->shape->dynamic_shared_bytes;
   const Allocation* found = device_memory::find(low, shared_base_, dynamic);
-  if (found != nullptr && high <= found->end) {
+  // An atomic on half a word counts as one on its word, of which the last may be half an array's.
+  const auto end_of = [&](const Allocation& in) {
+    return in.end + (kind_of_key(tally.key) == Kind::atomic4 && in.end % 4 == 2 ? 2 : 0);
+  };
+  if (found != nullptr && high <= end_of(*found)) {
     tally.low = found->begin;
-    tally.high = found->end;
+    tally.high = end_of(*found);
     return;
   }
   for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {  // a warp may well reach into two allocations
     const int lane = std::countr_zero(m);
     const Offset where = a.of(lane);
     const Allocation* one = device_memory::find(where, shared_base_, dynamic);
-    if (one != nullptr && where + static_cast<Offset>(a.width) <= one->end) continue;
+    if (one != nullptr && where + static_cast<Offset>(a.width) <= end_of(*one)) continue;
     const std::uint32_t site = site_of_key(tally.key);
     Finding finding = about(FindingKind::out_of_bounds, lane_of(lane), site);
     const Op op = op_of(kind_of_key(tally.key));

@@ -118,7 +118,8 @@ class Worker {
   void leave(Meeting& meeting);
   /// The lanes of the warp that come here together: those that have come when no other can go on.
   std::uint32_t converged_lanes(std::uint32_t site);
-  void wait_for_log();  // the running lane's log is full
+  void wait_for_log();     // the running lane's log is full
+  void let_others_come();  // each ready lane of the warp runs until it stops somewhere
   void before_global_atomic();
   void count_matrix_product(std::uint64_t flops) {
     ++counters_.matrix_products;

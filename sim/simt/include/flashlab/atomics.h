@@ -13,10 +13,28 @@ std::uint64_t flashlab_atomic_i64(void* p, int op, std::uint64_t value, std::uin
 std::uint64_t flashlab_atomic_u64(void* p, int op, std::uint64_t value, std::uint64_t compare);
 float flashlab_atomic_f32(void* p, int op, float value, float compare);
 double flashlab_atomic_f64(void* p, int op, double value, double compare);
+// 16 or 32 bits, for types that only the program's headers know: `now` makes the new bits of the old ones and `value`.
+std::uint32_t flashlab_atomic_with(void* p, int bytes, std::uint32_t value, std::uint32_t (*now)(std::uint32_t, std::uint32_t));
 }
 
 namespace flashlab_simt {
 enum AtomicOp { kAdd, kSub, kExchange, kCas, kMin, kMax, kAnd, kOr, kXor, kInc, kDec };
+
+// Adds a T of 2 or 4 bytes with its own operator+.
+template <class T>
+FLASHLAB_INLINE T atomic_add(T* p, T v) {
+  std::uint32_t bits = 0;
+  __builtin_memcpy(&bits, &v, sizeof(T));
+  bits = flashlab_atomic_with(p, sizeof(T), bits, [](std::uint32_t old, std::uint32_t value) {
+    T a, b;
+    __builtin_memcpy(&a, &old, sizeof(T)), __builtin_memcpy(&b, &value, sizeof(T));
+    a = a + b;
+    __builtin_memcpy(&old, &a, sizeof(T));
+    return old;
+  });
+  __builtin_memcpy(&v, &bits, sizeof(T));
+  return v;
+}
 }
 
 #define FLASHLAB_ATOMIC(name, op, T, suffix, U)                                                        \

@@ -1,10 +1,19 @@
 # Sets FLASHLAB_HAS_CUDA and enables the language when FLASHLAB_CUDA wants it and a compiler works.
 set(FLASHLAB_HAS_CUDA FALSE)
 if(FLASHLAB_CUDA STREQUAL "ON" OR FLASHLAB_CUDA STREQUAL "AUTO")
-  # Machine code for T4, A100 (and the cards of its generation) and H100; PTX for what comes after. Not "native": it
-  # fails where there is no GPU, and a T4's driver refuses new PTX.
+  # Machine code for the cards of this machine; where there is none, for T4, A100 (and the cards of its generation) and
+  # H100, with PTX for what comes after. Not "native": it fails where there is no GPU, and a T4's driver refuses new PTX.
   if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND NOT DEFINED ENV{CUDAARCHS})
-    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90 CACHE STRING "GPU architectures to compile for")
+    execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+      OUTPUT_VARIABLE cards ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+    string(REGEX MATCHALL "[0-9]+\\.[0-9]" cards "${cards}")
+    list(TRANSFORM cards REPLACE "\\." "")
+    list(TRANSFORM cards APPEND "-real")
+    list(REMOVE_DUPLICATES cards)
+    if(failed OR NOT cards)
+      set(cards 75-real 80-real 90)
+    endif()
+    set(CMAKE_CUDA_ARCHITECTURES ${cards} CACHE STRING "GPU architectures to compile for")
   endif()
   include(CheckLanguage)
   check_language(CUDA)

@@ -60,6 +60,9 @@ struct HopperShared {
   struct Place {
     int tile, head, row0, key_tiles;
   } place;
+  struct {
+    int head, row0, last;
+  } out[Tile::q_stages][Tile::groups];                                // where O_i goes, for the warp that stores it
 };
 
 // Tiles of rows, in the order in which they are taken: head after head, so that blocks at work share K and V in the L2
@@ -115,7 +118,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       for (int g = 0; g < groups; ++g) ptx::mbarrier_init(&shared.q_full[s][g], 1), ptx::mbarrier_init(&shared.q_empty[s][g], 1);
     }
     for (int g = 0; g < groups; ++g) ptx::mbarrier_init(&shared.o_full[g], 128);
-    ptx::mbarrier_init(&shared.tile_full, 1), ptx::mbarrier_init(&shared.tile_empty, 5 * groups);
+    ptx::mbarrier_init(&shared.tile_full, 1), ptx::mbarrier_init(&shared.tile_empty, 4 * groups);
     ptx::fence_mbarrier_init();
   }
   __syncthreads();
@@ -178,17 +181,15 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       while (tile < tiles) fetch();
     }
     const int g = warp - 1;
-    for (uint32_t taken = 0; g >= 0 && g < groups; ++taken) {
-      ptx::mbarrier_wait(&shared.tile_full, taken % 2);
-      const auto place = shared.place;
-      ptx::mbarrier_arrive(&shared.tile_empty);
-      if (place.tile >= tiles) break;
+    for (uint32_t taken = 0, last = g < 0 || g >= groups; !last; ++taken) {
       const int s = taken % Tile::q_stages;
       ptx::mbarrier_wait(&shared.o_full[g], taken % 2);
-      ptx::tma_store(&gO, 0, place.row0 + 64 * g, 0, place.head, shared.sQ[s][g]);
+      const auto out = shared.out[s][g];
+      ptx::tma_store(&gO, 0, out.row0, 0, out.head, shared.sQ[s][g]);
       ptx::tma_store_commit();
       ptx::tma_store_wait_read();
       ptx::mbarrier_arrive(&shared.q_empty[s][g]);
+      last = out.last;
     }
     return;
   }
@@ -229,9 +230,13 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     if (place.tile >= tiles) return false;
     head = place.head, row0 = place.row0 + 64 * group, n = place.key_tiles;
     mine = causal || row0 >= N ? work.template key_tiles<causal, Bc>(row0, 64) : n;
-    ptx::mbarrier_wait(&shared.q_full[taken % Tile::q_stages][group], taken / Tile::q_stages % 2);
     ++taken;
     return true;
+  };
+  const auto q_stage = [&] { return (taken - 1) % Tile::q_stages; };
+  const auto wait_q = [&] {
+    ptx::mbarrier_wait(&shared.q_full[q_stage()][group], (taken - 1) / Tile::q_stages % 2);
+    if (threadIdx.x % 128 == 0) shared.out[q_stage()][group] = {head, row0, 0};
   };
   // Matrices of 8 rows × 16 bytes are what wgmma reads. Swizzled: eight side by side are an atom of 1 KB. Otherwise each is
   // 128 bytes in one piece, with the next rows behind it and the next columns a panel further.
@@ -241,7 +246,6 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   const auto columns_descriptor = [&](const void* sX, int panel_bytes) {
     return Options::swizzle ? ptx::matrix_descriptor(sX, panel_bytes, 1024, true) : ptx::matrix_descriptor(sX, 128, panel_bytes, false);
   };
-  const auto q_stage = [&] { return (taken - 1) % Tile::q_stages; };
   const auto issue_qk = [&] {                                    // S = Q K_jᵀ
     ptx::wgmma_fence();
     constexpr int q_panel = sizeof(shared.sQ[0][0][0]), k_panel = sizeof(shared.sK[0][0]);
@@ -332,9 +336,10 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     }
   };
   // O_i = O / l, into this warpgroup's part of sQ, for the warp that stores it.
-  const auto write_o = [&](int q_stage) {
+  const auto write_o = [&](int q_stage, bool last) {
     auto& sO = shared.sQ[q_stage][group];
     ptx::barrier_sync(kGroup + group, 128);                      // all four warps are done with Q
+    if (threadIdx.x % 128 == 0) shared.out[q_stage][group].last = last;
     const int r = 16 * (warp % 4) + lane % 16;                         // the row that this lane addresses
 #pragma unroll
     for (int c = 0; c < d / 8; c += 2) {                         // two chunks of 8 columns, where TMA expects them
@@ -379,8 +384,9 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     softmax(true);
   };
   if (!Tile::specialised && threadIdx.x == 128) begin_tile();
-  bool more = take_tile();
+  bool more = take_tile();                                       // there are no more blocks than tiles
   if (more) {
+    wait_q();
     begin_scores();
     ++keys;
     fetch_here();
@@ -436,7 +442,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     const int o_stage = q_stage();
     if constexpr (Tile::seamless) {
       more = take_tile();
-      if (more) wait_k();
+      if (more) wait_q(), wait_k();
       take_turn();
       issue_qk();                                                // at the end, of nothing: a branch here would make
       wait_v();                                                  // the compiler serialise all products
@@ -450,7 +456,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       ptx::settle(s), ptx::settle(o);
       release_v();
       ++keys;
-      write_o(o_stage);
+      write_o(o_stage, !more);
       fetch_here();
       if (more && mine < n) begin_rows();
       pack_p();
@@ -460,9 +466,10 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       ptx::wgmma_wait<0>();
       ptx::settle(o);
       release_v();
-      write_o(o_stage);
       more = take_tile();
+      write_o(o_stage, !more);
       if (more) {
+        wait_q();
         begin_scores();
         ++keys;
         begin_rows();

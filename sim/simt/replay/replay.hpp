@@ -43,10 +43,10 @@ struct ReplayCounters {
   std::uint64_t l2_read_sectors = 0, l2_read_hit_sectors = 0;
   std::uint64_t l2_write_sectors = 0, l2_write_hit_sectors = 0;
   std::uint64_t hbm_read_bytes = 0;
-  std::uint64_t hbm_write_bytes = 0;      ///< what left L2 while the kernel ran
-  std::uint64_t l2_dirty_bytes = 0;       ///< what stayed in L2, to be written later
-  std::uint64_t resident_blocks = 0;      ///< the most at a time
-  std::uint64_t cycles = 0;               ///< of the replay's clock: what orders the requests, no forecast of time
+  std::uint64_t hbm_write_bytes = 0;  ///< what left L2 while the kernel ran
+  std::uint64_t l2_dirty_bytes = 0;   ///< what stayed in L2, to be written later
+  std::uint64_t resident_blocks = 0;  ///< the most at a time
+  std::uint64_t cycles = 0;           ///< of the replay's clock: what orders the requests, no forecast of time
   std::vector<ReplaySiteCounters> sites;  ///< by LinePattern::site; empty unless asked for
 
   /// (Nsight Compute's metric name, value), in a fixed order. Rates are in percent, 0 where nothing was asked.

@@ -26,9 +26,9 @@ inline Fiber make_fiber(std::byte* top, std::size_t, void (*entry)()) {
 }
 
 #if defined(__AVX512F__)
-#define FLASHLAB_MORE_REGISTERS                                                                                     \
-  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27",     \
-      "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#define FLASHLAB_MORE_REGISTERS                                                                        \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", \
+      "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
 #else
 #define FLASHLAB_MORE_REGISTERS
 #endif
@@ -50,8 +50,8 @@ inline Fiber make_fiber(std::byte* top, std::size_t, void (*entry)()) {
       : "+D"(from), "+S"(to)
       :
       : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory",
-        "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-        "xmm13", "xmm14", "xmm15" FLASHLAB_MORE_REGISTERS);
+        "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+        "xmm12", "xmm13", "xmm14", "xmm15" FLASHLAB_MORE_REGISTERS);
 }
 #undef FLASHLAB_MORE_REGISTERS
 

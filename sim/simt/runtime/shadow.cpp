@@ -49,7 +49,8 @@ void SharedShadow::each_stretch(const WarpAccess& a, Offset shared_base, const B
 
 // Without branches in the loops: the compiler takes eight words at a time.
 
-inline bool SharedShadow::conflicts(const Words& w, std::size_t first, std::size_t count, Stamp mine, bool writes) {
+inline bool SharedShadow::conflicts(const Words& w, std::size_t first, std::size_t count, Stamp mine,
+                                    bool writes) {
   const Stamp epoch = mine >> kEpochShift, either = mine & 1;  // atomics do not conflict with one another
   const Stamp* const written_by = w.written_by.data() + first;
   const Stamp* const read_by = w.read_by.data() + first;
@@ -91,7 +92,8 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
       std::size_t word = first;
       while (!conflicts(w, word, 1, mine, writes)) ++word;
       const Stamp wrote = w.written_by[word];
-      const bool other_wrote = wrote >> kEpochShift == epoch_ && wrote >> 1 != mine >> 1 && !(atomic && (wrote & 1) != 0);
+      const bool other_wrote =
+          wrote >> kEpochShift == epoch_ && wrote >> 1 != mine >> 1 && !(atomic && (wrote & 1) != 0);
       conflict = {true,
                   word * 4,
                   lane + static_cast<int>((word - first) * 4 / static_cast<std::size_t>(a.width)),
@@ -116,7 +118,8 @@ int SharedShadow::written(const WarpAccess& a, Offset shared_base, bool writes) 
     std::uint32_t different = 0;
     for (std::size_t i = 0; i < count; ++i) different |= in_block[i] ^ block_;
     if (different == 0) return true;
-    const auto word = static_cast<std::size_t>(std::find_if(in_block, in_block + count, [&](std::uint32_t b) { return b != block_; }) - in_block);
+    const auto word = static_cast<std::size_t>(
+        std::find_if(in_block, in_block + count, [&](std::uint32_t b) { return b != block_; }) - in_block);
     unwritten = lane + static_cast<int>(word * 4 / static_cast<std::size_t>(a.width));
     return false;
   });

@@ -283,7 +283,8 @@ bool Worker::release_barrier() {
 
 // Whether lanes stand there already, and not this one.
 static bool waits_for(const Meeting& meeting, std::uint32_t self) {
-  return meeting.kind != CollectiveKind::active && meeting.arrived != meeting.mask && (meeting.arrived & self) == 0;
+  return meeting.kind != CollectiveKind::active && meeting.arrived != meeting.mask &&
+         (meeting.arrived & self) == 0;
 }
 
 // The meeting that waits for this lane, or else one that is free.

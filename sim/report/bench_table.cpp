@@ -299,6 +299,11 @@ Ladder ladder_of(const BenchRun& run) {
     }
   }
   if (most == 0) throw UsageError("no stage was measured at these shapes");
+  // Whatever order they were measured in, a rung stands on the one before it in the book.
+  std::ranges::stable_sort(best.stages, {}, [](const Ladder::Rung& rung) {
+    return std::ranges::find(gpu::kKernelStages, rung.row->contender, &gpu::KernelStage::slug) -
+           std::begin(gpu::kKernelStages);
+  });
   return best;
 }
 

@@ -7,7 +7,7 @@
 // Since `tensor-core`: wgmma reads its operands from shared memory and runs by itself; a block stays for many tiles.
 // Traffic a head: that of online-q with the larger Br; K and V come from the L2.
 // Launch: one block an SM, (1 + groups) · 128 threads, 113 to 226 KB of shared memory; tiles of rows are handed out by
-// a counter, the longest first. Run: flashlab bench hopper
+// a counter. Run: flashlab bench hopper
 
 #include "cuda/kernels/hopper_ptx.cuh"
 #include "cuda/kernels/shape.cuh"
@@ -538,6 +538,7 @@ cudaError_t launch_hopper_shape(const T* Q, const T* K, const T* V, T* O, float*
 // kv_heads divides heads. T is __half or __nv_bfloat16; d is 64, 128 or 256. All pointers are multiples of 16 bytes.
 template <class T, class Options = HopperOptions>
 cudaError_t launch_hopper(const T* Q, const T* K, const T* V, T* O, float* L, const AttentionShape& shape, cudaStream_t stream = 0) {
+  if (!is_valid(shape)) return cudaErrorInvalidValue;
   return with_bools(shape.causal, [&](auto causal) {
     switch (shape.dim) {
       case 64: return launch_hopper_shape<T, 64, causal, Options>(Q, K, V, O, L, shape, stream);

@@ -10,49 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace fs = std::filesystem;
+#include "tests/cli/program.hpp"
+
 using Json = nlohmann::json;
 
 namespace {
-
-struct Outcome {
-  int code;
-  std::string out, err;
-};
-
-struct Scratch {
-  fs::path path;
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "flashlab_bench_XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~Scratch() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-};
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Outcome run(const std::string& arguments) {
-  const Scratch scratch;
-  const std::string command =
-      "'" FLASHLAB_PROGRAM "' " + arguments + " >'" + (scratch / "out") + "' 2>'" + (scratch / "err") + "'";
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(scratch / "out"),
-          read_file(scratch / "err")};
-}
-
-void check_refused(const std::string& arguments, int code, const std::string& says) {
-  const Outcome outcome = run(arguments);
-  CAPTURE(arguments);
-  CAPTURE(outcome.err);
-  CHECK(outcome.code == code);
-  CHECK(outcome.out.empty());
-  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1);
-  CHECK(outcome.err.find(says) != std::string::npos);
-}
 
 Json row(const char* contender, double ms, bool peer) {
   return {{"contender", contender},

@@ -19,6 +19,7 @@
 #include "cuda/host/stage_runner.hpp"
 #include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/temporary_folder.hpp"
 
 namespace flashlab::gpu {
 namespace {
@@ -117,25 +118,6 @@ std::vector<std::string> known_metrics() {
   }
   return known;
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "flashlab-measure-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw EnvironmentError(fmt::format("cannot make a folder like {}", pattern));
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::string operator/(const char* name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace
 
@@ -269,7 +251,7 @@ Measurement measure(const MeasureOptions& options) {
   const std::vector<std::string> metrics = known_metrics();
   if (metrics.empty())
     throw EnvironmentError("ncu lists no counters for this card: is it older than the card?");
-  const TemporaryFolder scratch;
+  const TemporaryFolder scratch("measure");
   std::vector<std::string> command{"ncu",
                                    "--csv",
                                    "--log-file",

@@ -20,6 +20,7 @@
 #include "sim/core/error.hpp"
 #include "sim/core/float_formats.hpp"
 #include "sim/core/parallel.hpp"
+#include "sim/core/temporary_folder.hpp"
 
 extern char** environ;
 
@@ -149,22 +150,11 @@ std::string CoProcess::ask(const std::string& line, double seconds) {
 
 /// The process, its folder of raw files, and which inputs it holds.
 struct Peers::State {
-  fs::path folder;
+  TemporaryFolder folder{"bench"};  ///< outlives the process, which is declared after it
   std::unique_ptr<CoProcess> process;
   std::string dead;  ///< why nothing can be asked any more
   const BenchInputs* prepared = nullptr;
   std::string prepare_problem;
-
-  State() {
-    std::string pattern = (fs::temp_directory_path() / "flashlab-bench-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) throw EnvironmentError(fmt::format("cannot make a folder like {}", pattern));
-    folder = pattern;
-  }
-  ~State() {
-    process.reset();
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  }
 
   /// The reply; EnvironmentError with the reason when it is not ok.
   Json ask(const Json& request, double seconds = kCallSeconds) {
@@ -195,9 +185,9 @@ struct Peers::State {
     prepare_problem.clear();
     const BenchShape& s = inputs.shape;
     try {
-      write_raw(folder / "q", inputs.q, s.dtype);
-      write_raw(folder / "k", inputs.k, s.dtype);
-      write_raw(folder / "v", inputs.v, s.dtype);
+      write_raw(folder.path() / "q", inputs.q, s.dtype);
+      write_raw(folder.path() / "k", inputs.k, s.dtype);
+      write_raw(folder.path() / "v", inputs.v, s.dtype);
       ask({{"op", "prepare"},
            {"dtype", name_of(s.dtype)},
            {"batch", s.batch},
@@ -206,9 +196,9 @@ struct Peers::State {
            {"seq", s.seq},
            {"dim", s.dim},
            {"causal", s.causal},
-           {"q", (folder / "q").string()},
-           {"k", (folder / "k").string()},
-           {"v", (folder / "v").string()}});
+           {"q", (folder.path() / "q").string()},
+           {"k", (folder.path() / "k").string()},
+           {"v", (folder.path() / "v").string()}});
     } catch (const EnvironmentError& error) {
       prepare_problem = error.what();
     }
@@ -227,7 +217,7 @@ class PeerContender : public Contender {
   }
 
   std::vector<float> answer() override {
-    const fs::path out = state_.folder / "o";
+    const fs::path out = state_.folder.path() / "o";
     state_.ask({{"op", "answer"}, {"backend", backend_}, {"out", out.string()}});
     return read_raw(out, inputs_->q.size(), inputs_->shape.dtype);
   }
@@ -263,7 +253,7 @@ Peers::Peers(const std::string& python, double flush_bytes, const std::string& s
     : state_(std::make_unique<State>()) {
   const std::string code = script.empty() ? std::string(kPeersScript) : script;
   state_->process = std::make_unique<CoProcess>(std::vector<std::string>{python, "-u", "-c", code},
-                                                state_->folder / "errors");
+                                                state_->folder.path() / "errors");
   const Json hello = state_->ask({{"op", "hello"}, {"flush_bytes", flush_bytes}}, kStartSeconds);
   try {
     software_ = hello.at("software").get<std::map<std::string, std::string>>();

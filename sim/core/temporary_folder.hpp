@@ -15,11 +15,11 @@ namespace flashlab {
 
 class TemporaryFolder {
  public:
-  /// A new folder `flashlab-PURPOSE-…` where the system keeps temporary files. Throws EnvironmentError when none can be
-  /// made there.
-  explicit TemporaryFolder(std::string_view purpose) {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / ("flashlab-" + std::string(purpose) + "-XXXXXX")).string();
+  /// A new folder `flashlab-PURPOSE-…` in `parent`: by default where the system keeps temporary files. Throws
+  /// EnvironmentError when none can be made there.
+  explicit TemporaryFolder(std::string_view purpose,
+                           const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = (parent / ("flashlab-" + std::string(purpose) + "-XXXXXX")).string();
     if (mkdtemp(pattern.data()) == nullptr) throw EnvironmentError("cannot make a folder like " + pattern);
     path_ = pattern;
   }

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "sim/core/error.hpp"
+#include "sim/core/temporary_folder.hpp"
 #include "sim/simt/profile/profile.hpp"
 
 using namespace flashlab;
@@ -86,6 +88,25 @@ TEST_CASE("the finding names thread, allocation and offset, and a likely cause")
   CHECK(text.find("0 bytes after the end of allocation 1 (4000 bytes)") != std::string::npos);
   CHECK(text.find("index") != std::string::npos);
   CHECK(p.output == "unspecified launch failure\n");
+}
+
+TEST_CASE("a program that several build at once is replaced under none of them") {
+  const TemporaryFolder cache("test");
+  std::vector<std::thread> callers;
+  std::vector<int> lines(3, -1);
+  for (int& line : lines) {
+    callers.emplace_back([&line, &cache] {
+      ProfileOptions options;
+      options.card = "none";
+      options.source = kPrograms / "off_by_one.cu";
+      options.cache_dir = cache.path();
+      const Profile p = profile(options);
+      if (p.findings.size() == 1) line = p.findings[0].line.line;
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  const int planted = lines_with("off_by_one.cu", "out of bounds").at(0);
+  CHECK(lines == std::vector<int>(3, planted));
 }
 
 TEST_CASE("what is never freed is reported") {

@@ -1,7 +1,6 @@
 #include "sim/simt/profile/profile.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <sstream>
 
 #include "sim/core/error.hpp"
+#include "sim/core/temporary_folder.hpp"
 #include "sim/simt/compile/compile.hpp"
 #include "sim/simt/replay/profiles.hpp"
 
@@ -112,23 +112,22 @@ fs::path program_for(const ProfileOptions& options) {
   const fs::path folder = cache_folder(options), program = folder / fingerprint.text();
   if (fs::exists(program)) return program;
 
-  // Built beside its place and moved there whole: another process may want the same.
-  const std::string stem = program.string() + fmt::format(".{}", getpid());
-  const fs::path object = stem + ".o", made = stem + ".tmp";
+  // Built beside its place and moved there whole. Another process may have built the same meanwhile and be running it:
+  // its program stays, for that process still reads its own source lines from the file.
+  const TemporaryFolder workshop("build", folder);
+  const fs::path object = workshop.path() / "kernels.o", made = workshop.path() / "program";
   compile(rewritten, object, compile_options);
   std::vector<std::string> link = {compile_options.compiler, object.string(), "-Wl,--whole-archive",
                                    libraries.front(), "-Wl,--no-whole-archive"};
   link.insert(link.end(), libraries.begin() + 1, libraries.end());
   link.insert(link.end(), {"-o", made.string()});
   const CommandResult linked = run_command(link);
-  fs::remove(object);
-  if (linked.exit_code != 0) {
-    std::error_code ignored;
-    fs::remove(made, ignored);
+  if (linked.exit_code != 0)
     throw UsageError(fmt::format("{} does not link; only self-contained programs can be profiled:\n{}",
                                  options.source.string(), linked.output.substr(0, 2000)));
-  }
-  fs::rename(made, program);
+  std::error_code error;
+  fs::create_hard_link(made, program, error);
+  if (error && error != std::errc::file_exists) fs::rename(made, program);  // a file system without hard links
   return program;
 }
 
@@ -201,7 +200,8 @@ Profile profile(const ProfileOptions& options) {
       throw UsageError(fmt::format("--registers {}: a thread has 1 to {}", options.registers_per_thread, most));
   }
   const fs::path program = program_for(options);
-  const fs::path report = program.string() + fmt::format(".{}.json", getpid());
+  const TemporaryFolder desk("profile");
+  const fs::path report = desk.path() / "report.json";
   std::vector<std::string> command = {"/usr/bin/env",
                                       "FLASHLAB_SIMT_REPORT=" + report.string(),
                                       fmt::format("FLASHLAB_SIMT_CHECKS={}", options.checks ? 1 : 0),
@@ -224,8 +224,6 @@ Profile profile(const ProfileOptions& options) {
                     ran.output.substr(0, 2000)));
   }
   const Json j = Json::parse(in);
-  in.close();
-  fs::remove(report);
   for (const Json& launch : j.at("launches")) result.launches.push_back(launch_from(launch));
   for (const Json& f : j.at("findings")) {
     result.findings.push_back({f.at("kind"),

@@ -30,6 +30,8 @@ struct MeasureArguments {
   std::string measured;  ///< where measurement files lie; empty: the tree's
   bool saved = false;    ///< compare what is there, measure nothing
   bool quick = false;    ///< the smallest shape alone
+  bool card = false;     ///< what was measured alone, nothing simulated
+  std::string seq;       ///< this N alone
   std::string format = "table";
 };
 

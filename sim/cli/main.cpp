@@ -139,10 +139,13 @@ int run_program(int argc, char** argv) {
   measure->add_option("--measured", measure_arguments.measured,
                       "where measurement files lie (default: the tree's)");
   measure->add_flag("--quick", measure_arguments.quick, "the smallest shape alone");
+  measure->add_option("--seq", measure_arguments.seq, "this N alone (4K)");
+  measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
   measure->add_option("--format", measure_arguments.format, "table or csv");
   measure->footer(
       "\nExamples:\n"
       "  flashlab measure --saved --quick      simulated beside the H100's saved counters, half a minute\n"
+      "  flashlab measure naive --saved --card --seq 4K   what the H100 counted, at once\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
 
   BenchArguments b;

@@ -13,6 +13,7 @@ namespace flashlab::cli {
 struct ReportArguments {
   std::vector<std::string> stages;  ///< slugs; empty: all
   std::string batch, heads, seq, dim, dtype;
+  std::string kv_heads;  ///< run: heads of K and V
   bool causal = false;
   std::string q, k, v, input;  ///< files
   std::string seed;

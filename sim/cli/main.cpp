@@ -33,6 +33,7 @@ Examples:
   flashlab run fused --seq 300 --dim 64 --sram 96K
   flashlab run online-q --machine simt --seq 256     the CUDA source on the CPU, counted as on an H100
   flashlab run online-q --machine gpu                the same source on this machine's GPU
+  flashlab run tensor-core --machine simt --dtype fp16 --seq 256 --heads 4 --kv-heads 2
 )";
 
 void add_problem_options(CLI::App& app, ReportArguments& a) {
@@ -117,11 +118,16 @@ int run_program(int argc, char** argv) {
   report->footer(std::string(kReportExamples));
 
   CLI::App* const run = app.add_subcommand("run", "One stage, checked against the oracle");
-  run->add_option("STAGE", run_arguments.stages, "naive, fused, tiled, online-kv or online-q")
+  run->add_option("STAGE", run_arguments.stages,
+                  "naive, fused, tiled, online-kv, online-q, registers, tensor-core or hopper")
       ->required()
       ->expected(1);
   run->add_option("--machine", run_arguments.machine, "tile (default), simt or gpu");
   add_problem_options(*run, run_arguments);
+  run->add_option("--kv-heads", run_arguments.kv_heads,
+                  "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
+                  "gpu; registers, tensor-core, hopper)")
+      ->group("Problem");
   run->add_option("--out", run_arguments.out, "write O there, as .npy")->group("Output");
   run->add_option("--format", run_arguments.format, "table, json or csv")->group("Output");
   run->footer(std::string(kRunExamples));

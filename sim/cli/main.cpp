@@ -247,7 +247,8 @@ int run_program(int argc, char** argv) {
   DocsArguments docs_arguments;
   CLI::App* const docs =
       app.add_subcommand("docs", "Write the outputs, code and figures in README, docs and chapters anew");
-  docs->add_option("PAGE", docs_arguments.only, "only these pages or folders (default: README.md, docs, chapters)");
+  docs->add_option("PAGE", docs_arguments.only,
+                   "only these pages or folders (default: README.md, docs, chapters)");
   docs->add_flag("--check", docs_arguments.check, "only say what differs; exit code 1 when something does");
   docs->add_flag("--slow", docs_arguments.slow, "run the commands that are marked slow, too");
   docs->add_flag("--times", docs_arguments.times, "say how long each command took");

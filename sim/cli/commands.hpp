@@ -36,6 +36,14 @@ struct MeasureArguments {
   std::string format = "table";
 };
 
+struct DocsArguments {
+  std::vector<std::string> only;  ///< pages and folders; empty: all
+  std::string folder = ".";       ///< the source tree
+  bool check = false;             ///< change nothing
+  bool slow = false;              ///< what is marked slow too
+  bool times = false;             ///< how long each command took, on stderr
+};
+
 struct BenchArguments {
   std::vector<std::string> stages;
   std::vector<std::string> shapes;  ///< BATCHxHEADSxKVHEADSxNxD
@@ -66,8 +74,8 @@ int report_command(const ReportArguments& arguments);
 int run_command(const ReportArguments& arguments);
 int devices_command(const std::string& format);
 int doctor_command(const std::string& format, const std::string& color);
-/// Brings the outputs and figures in the texts below `folder` up to date; with `check` only says what differs (code 1).
-int docs_command(const std::string& folder, bool check);
+/// Brings what the texts show up to date; with `check` only says what differs (code 1).
+int docs_command(const DocsArguments& arguments);
 
 /// Writes to stdout and flushes; EnvironmentError when that fails (a full disk).
 void print(const std::string& text);

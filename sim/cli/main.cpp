@@ -253,12 +253,20 @@ int run_program(int argc, char** argv) {
   doctor->add_option("--format", doctor_format, "table or json");
   doctor->add_option("--color", doctor_color, "auto, always or never");
 
-  std::string docs_folder = ".";
-  bool docs_check = false;
+  DocsArguments docs_arguments;
   CLI::App* const docs =
-      app.add_subcommand("docs", "Write the outputs and figures in README, docs and chapters anew");
-  docs->add_option("FOLDER", docs_folder, "the source tree (default: here)");
-  docs->add_flag("--check", docs_check, "only say what differs; exit code 1 when something does");
+      app.add_subcommand("docs", "Write the outputs, code and figures in README, docs and chapters anew");
+  docs->add_option("PAGE", docs_arguments.only,
+                   "only these pages or folders (default: README.md, docs, chapters)");
+  docs->add_flag("--check", docs_arguments.check, "only say what differs; exit code 1 when something does");
+  docs->add_flag("--slow", docs_arguments.slow, "run the commands that are marked slow, too");
+  docs->add_flag("--times", docs_arguments.times, "say how long each command took");
+  docs->add_option("--tree", docs_arguments.folder, "the source tree (default: here)");
+  docs->footer(
+      "\nExamples:\n"
+      "  flashlab docs chapters/03-naive    after an edit: its outputs, code and tables, as they are today\n"
+      "  flashlab docs --check              what the test does\n"
+      "docs/writing.md shows the markers.");
 
   refuse_unknown_command(app, argc, argv);
   try {
@@ -286,7 +294,7 @@ int run_program(int argc, char** argv) {
   if (*resources) return resources_command(resources_arguments);
   if (*measure) return measure_command(measure_arguments);
   if (*doctor) return doctor_command(doctor_format, doctor_color);
-  if (*docs) return docs_command(docs_folder, docs_check);
+  if (*docs) return docs_command(docs_arguments);
   if (*devices) return devices_command(devices_format);
   return report_command(report_arguments);
 }

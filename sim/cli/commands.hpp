@@ -13,6 +13,7 @@ namespace flashlab::cli {
 struct ReportArguments {
   std::vector<std::string> stages;  ///< slugs; empty: all
   std::string batch, heads, seq, dim, dtype;
+  std::string kv_heads;  ///< run: heads of K and V
   bool causal = false;
   std::string q, k, v, input;  ///< files
   std::string seed;
@@ -30,7 +31,17 @@ struct MeasureArguments {
   std::string measured;  ///< where measurement files lie; empty: the tree's
   bool saved = false;    ///< compare what is there, measure nothing
   bool quick = false;    ///< the smallest shape alone
+  bool card = false;     ///< what was measured alone, nothing simulated
+  std::string seq;       ///< this N alone
   std::string format = "table";
+};
+
+struct DocsArguments {
+  std::vector<std::string> only;  ///< pages and folders; empty: all
+  std::string folder = ".";       ///< the source tree
+  bool check = false;             ///< change nothing
+  bool slow = false;              ///< what is marked slow too
+  bool times = false;             ///< how long each command took, on stderr
 };
 
 struct BenchArguments {
@@ -63,8 +74,8 @@ int report_command(const ReportArguments& arguments);
 int run_command(const ReportArguments& arguments);
 int devices_command(const std::string& format);
 int doctor_command(const std::string& format, const std::string& color);
-/// Brings the outputs and figures in the texts below `folder` up to date; with `check` only says what differs (code 1).
-int docs_command(const std::string& folder, bool check);
+/// Brings what the texts show up to date; with `check` only says what differs (code 1).
+int docs_command(const DocsArguments& arguments);
 
 /// Writes to stdout and flushes; EnvironmentError when that fails (a full disk).
 void print(const std::string& text);

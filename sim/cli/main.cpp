@@ -34,6 +34,7 @@ Examples:
   flashlab run fused --seq 300 --dim 64 --sram 96K
   flashlab run online-q --machine simt --seq 256     the CUDA source on the CPU, counted as on an H100
   flashlab run online-q --machine gpu                the same source on this machine's GPU
+  flashlab run tensor-core --machine simt --dtype fp16 --seq 256 --heads 4 --kv-heads 2
 )";
 
 void add_problem_options(CLI::App& app, ReportArguments& a) {
@@ -118,11 +119,16 @@ int run_program(int argc, char** argv) {
   report->footer(std::string(kReportExamples));
 
   CLI::App* const run = app.add_subcommand("run", "One stage, checked against the oracle");
-  run->add_option("STAGE", run_arguments.stages, "naive, fused, tiled, online-kv or online-q")
+  run->add_option("STAGE", run_arguments.stages,
+                  "naive, fused, tiled, online-kv, online-q, registers, tensor-core or hopper")
       ->required()
       ->expected(1);
   run->add_option("--machine", run_arguments.machine, "tile (default), simt or gpu");
   add_problem_options(*run, run_arguments);
+  run->add_option("--kv-heads", run_arguments.kv_heads,
+                  "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
+                  "gpu; registers, tensor-core, hopper)")
+      ->group("Problem");
   run->add_option("--out", run_arguments.out, "write O there, as .npy")->group("Output");
   run->add_option("--format", run_arguments.format, "table, json or csv")->group("Output");
   run->footer(std::string(kRunExamples));
@@ -140,10 +146,13 @@ int run_program(int argc, char** argv) {
   measure->add_option("--measured", measure_arguments.measured,
                       "where measurement files lie (default: the tree's)");
   measure->add_flag("--quick", measure_arguments.quick, "the smallest shape alone");
+  measure->add_option("--seq", measure_arguments.seq, "this N alone (4K)");
+  measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
   measure->add_option("--format", measure_arguments.format, "table or csv");
   measure->footer(
       "\nExamples:\n"
       "  flashlab measure --saved --quick      simulated beside the H100's saved counters, half a minute\n"
+      "  flashlab measure naive --saved --card --seq 4K   what the H100 counted, at once\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
 
   BenchArguments b;
@@ -245,12 +254,20 @@ int run_program(int argc, char** argv) {
   doctor->add_option("--format", doctor_format, "table or json");
   doctor->add_option("--color", doctor_color, "auto, always or never");
 
-  std::string docs_folder = ".";
-  bool docs_check = false;
+  DocsArguments docs_arguments;
   CLI::App* const docs =
-      app.add_subcommand("docs", "Write the outputs and figures in README, docs and chapters anew");
-  docs->add_option("FOLDER", docs_folder, "the source tree (default: here)");
-  docs->add_flag("--check", docs_check, "only say what differs; exit code 1 when something does");
+      app.add_subcommand("docs", "Write the outputs, code and figures in README, docs and chapters anew");
+  docs->add_option("PAGE", docs_arguments.only,
+                   "only these pages or folders (default: README.md, docs, chapters)");
+  docs->add_flag("--check", docs_arguments.check, "only say what differs; exit code 1 when something does");
+  docs->add_flag("--slow", docs_arguments.slow, "run the commands that are marked slow, too");
+  docs->add_flag("--times", docs_arguments.times, "say how long each command took");
+  docs->add_option("--tree", docs_arguments.folder, "the source tree (default: here)");
+  docs->footer(
+      "\nExamples:\n"
+      "  flashlab docs chapters/03-naive    after an edit: its outputs, code and tables, as they are today\n"
+      "  flashlab docs --check              what the test does\n"
+      "docs/writing.md shows the markers.");
 
   const ViewCommand view = declare_view(app, add_problem_options);
 
@@ -281,7 +298,7 @@ int run_program(int argc, char** argv) {
   if (*resources) return resources_command(resources_arguments);
   if (*measure) return measure_command(measure_arguments);
   if (*doctor) return doctor_command(doctor_format, doctor_color);
-  if (*docs) return docs_command(docs_folder, docs_check);
+  if (*docs) return docs_command(docs_arguments);
   if (*devices) return devices_command(devices_format);
   return report_command(report_arguments);
 }

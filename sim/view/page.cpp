@@ -142,6 +142,8 @@ std::string stage_json(const StagePage& page) {
                   {"kind", "stages"},
                   {"summary", summary_of(page)},
                   {"head", page.head},
+                  {"given",
+                   {{"Br", page.report.options.rows.value_or(0)}, {"Bc", page.report.options.cols.value_or(0)}}},
                   {"report", Json::parse(report::to_json(page.report))},
                   {"stages", stages},
                   {"films", films},

@@ -1,5 +1,7 @@
 // Reads the page's data and builds what it is about.
 
+import { Explorer } from "./explorer.js";
+import { numbers } from "./numbers.js";
 import { Player } from "./player.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -11,4 +13,11 @@ if (data.kind === "stages") {
   player.resize();
   player.seek(0);
   window.flashlab = { player, data };
+  // The charts come after the first paint.
+  requestAnimationFrame(() => setTimeout(() => {
+    const explorer = new Explorer(data);
+    app.append(explorer.node, numbers(data));
+    explorer.update();
+    window.flashlab.explorer = explorer;
+  }));
 }

@@ -40,11 +40,12 @@ inline constexpr int kOps = 5, kSpaces = 2;
 
 /// One warp instruction as an example: where each active lane reached.
 struct WarpSample {
-  std::uint64_t block = 0;  ///< linear index
-  int warp = 0;             ///< in the block
-  std::uint32_t mask = 0;   ///< active lanes
-  std::uint64_t allocation = 0;                ///< address where what it reached begins
-  std::array<std::uint64_t, 32> addresses{};  ///< of the active lanes; shared memory begins at a multiple of 128
+  std::uint64_t block = 0;       ///< linear index
+  int warp = 0;                  ///< in the block
+  std::uint32_t mask = 0;        ///< active lanes
+  std::uint64_t allocation = 0;  ///< address where what it reached begins
+  std::array<std::uint64_t, 32>
+      addresses{};  ///< of the active lanes; shared memory begins at a multiple of 128
 };
 
 /// One source instruction on one memory: a load of `C[i]` is one, wherever its loop takes it.

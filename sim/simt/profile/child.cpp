@@ -63,7 +63,10 @@ Json json_of(const MemoryCounters& c) {
 Json json_of(const Dim3& d) { return {d.x, d.y, d.z}; }
 
 Json json_of(const WarpSample& s) {
-  return {{"block", s.block}, {"warp", s.warp}, {"mask", s.mask}, {"allocation", s.allocation},
+  return {{"block", s.block},
+          {"warp", s.warp},
+          {"mask", s.mask},
+          {"allocation", s.allocation},
           {"addresses", s.addresses}};
 }
 
@@ -71,7 +74,8 @@ Json json_of(const WarpSample& s) {
 Json caches_of(const Seen& seen, std::uint32_t site) {
   if (!seen.caches || site >= seen.caches->counters.sites.size()) return nullptr;
   const ReplaySiteCounters& c = seen.caches->counters.sites[site];
-  return {{"sectors", c.sectors}, {"l1_hits", c.l1_hits}, {"l2_hits", c.l2_hits}, {"hbm_sectors", c.hbm_sectors}};
+  return {
+      {"sectors", c.sectors}, {"l1_hits", c.l1_hits}, {"l2_hits", c.l2_hits}, {"hbm_sectors", c.hbm_sectors}};
 }
 
 Json json_of(const Seen& seen) {

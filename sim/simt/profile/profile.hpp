@@ -17,11 +17,11 @@ struct ProfileOptions {
   std::vector<std::string> arguments;  ///< of the program
   std::vector<std::string> flags;      ///< -I, -D, for the compiler
   enum class Format { table, csv, json } format = Format::table;
-  bool lines = false;  ///< also the counters of each source line
+  bool lines = false;           ///< also the counters of each source line
   bool by_instruction = false;  ///< ProfiledSite::sample and ::caches too
-  bool checks = true;  ///< races and unwritten reads; bounds and barriers are always looked at
-  int processors = 0;  ///< OS threads; 0: one a core
-  int launches = 0;    ///< the program ends after so many; 0: it runs to its end
+  bool checks = true;           ///< races and unwritten reads; bounds and barriers are always looked at
+  int processors = 0;           ///< OS threads; 0: one a core
+  int launches = 0;             ///< the program ends after so many; 0: it runs to its end
   /// The card whose caches the launches are replayed through, each from cold caches, and which the program sees:
   /// t4, a100, h100, h200; "none": no caches, and the program sees an H100.
   std::string card = "h100";

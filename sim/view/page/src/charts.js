@@ -1,7 +1,7 @@
 // The charts, as SVG by Observable Plot: for the page, and with a document of its own for the command line.
 
 import * as Plot from "@observablehq/plot";
-import { bytes, count, si, time } from "./format.js";
+import { bytes, count, si } from "./format.js";
 import { valuesOf } from "./formulas.js";
 
 export const STAGES = ["naive", "fused", "tiled", "online-kv", "online-q"];
@@ -13,7 +13,6 @@ const COLORS = {
 const common = ({ width, document }) => ({
   width, document, style: { background: "transparent", color: "var(--ink)", fontSize: "12px", overflow: "visible" },
 });
-const tipOf = (document) => (document ? {} : { tip: true });
 const label = (slug) => (slug === "bound" ? "N²d²/M" : slug);
 
 /** What every stage gives for these values; null where it refuses. */
@@ -25,6 +24,12 @@ export function answers(formulas, setting) {
   });
 }
 
+/** Round numbers of bytes up to `most`: multiples of a power of two. */
+function byteTicks(most, number) {
+  const step = 2 ** Math.ceil(Math.log2(most / number));
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step);
+}
+
 /** HBM bytes of each stage by tensor, read and written together. */
 export function traffic(formulas, setting, options) {
   const rows = answers(formulas, setting).filter(({ of }) => of).flatMap(({ stage, of }) =>
@@ -32,8 +37,8 @@ export function traffic(formulas, setting, options) {
   const totals = answers(formulas, setting).filter(({ of }) => of).map(({ stage, of }) => ({ stage, value: of("hbm_bytes") }));
   const bound = formulas.lowerBound(valuesOf(setting));
   return Plot.plot({
-    ...common(options), height: 40 + 34 * STAGES.length, marginLeft: 72, marginRight: 76, ariaLabel: "HBM bytes by stage and tensor",
-    x: { label: "HBM bytes, read and written", tickFormat: (v) => bytes(v), ticks: Math.max(2, Math.floor(options.width / 170)), grid: true },
+    ...common(options), height: 40 + 34 * STAGES.length, marginLeft: 72, marginRight: 76, marginBottom: 44, ariaLabel: "HBM bytes by stage and tensor",
+    x: { labelOffset: 40, label: "HBM bytes, read and written", tickFormat: (v) => bytes(v), ticks: byteTicks(Math.max(1, ...totals.map(({ value }) => value)), Math.max(2, Math.floor(options.width / 130))), grid: true },
     y: { domain: STAGES, label: null, tickSize: 0 },
     marks: [
       Plot.barX(rows, Plot.stackX({ y: "stage", x: "value", fill: (row) => `var(--${row.tensor})`, order: TENSOR_NAMES, title: (row) => `${row.tensor}: ${bytes(row.value)}` })),
@@ -58,8 +63,8 @@ export function roofline(formulas, setting, options) {
   const roof = [low, ridge, high].map((x) => ({ x, y: Math.min(peak, x * bandwidth) }));
   const bottom = Math.min(low * bandwidth, ...points.map(({ y }) => y)) / 1.5;
   return Plot.plot({
-    ...common(options), height: 330, marginLeft: 62, marginRight: 20, marginTop: 30, ariaLabel: "Roofline",
-    x: { type: "log", domain: [low, high], label: "FLOPs a byte of HBM traffic →", tickFormat: (v) => si(v).trim(), ticks: 5 },
+    ...common(options), height: 330, marginLeft: 62, marginRight: 20, marginTop: 30, marginBottom: 44, ariaLabel: "Roofline",
+    x: { type: "log", domain: [low, high], labelOffset: 40, label: "FLOPs a byte of HBM traffic →", tickFormat: (v) => si(v).trim(), ticks: 5 },
     y: { type: "log", domain: [bottom, peak * 3], label: "↑ FLOP/s at the floor", tickFormat: (v) => si(v), ticks: 4, grid: true },
     marks: [
       Plot.line(roof, { x: "x", y: "y", stroke: "var(--ink)", strokeWidth: 2 }),
@@ -67,7 +72,7 @@ export function roofline(formulas, setting, options) {
       Plot.text([{ x: low, y: low * bandwidth }], { x: "x", y: "y", text: () => `HBM ${si(bandwidth)}B/s`, textAnchor: "start", dx: 24, dy: -2, fill: "var(--soft)" }),
       Plot.dot(points, { x: "x", y: "y", fill: ({ stage }) => COLORS[stage], r: 6, stroke: "var(--card)", title: (p) => `${p.stage}: ${p.x.toFixed(1)} FLOP/B, ${si(p.y)}FLOP/s` }),
       ...points.sort((a, b) => a.x - b.x).map((point, i) =>
-        Plot.text([point], { x: "x", y: "y", text: ["stage"], dy: 16 + 13 * (i % 3), fill: "var(--ink)" })),
+        Plot.text([point], { x: "x", y: "y", text: "stage", dy: 16 + 13 * (i % 3), fill: "var(--ink)" })),
     ],
   });
 }
@@ -90,23 +95,22 @@ export function curve(formulas, setting, variable, options) {
   const ends = [...STAGES, "bound"].map((stage) => rows.filter((row) => row.stage === stage && row.bytes > 0).at(-1)).filter(Boolean);
   ends.sort((a, b) => b.bytes - a.bytes);
   return Plot.plot({
-    ...common(options), height: 330, marginLeft: 66, marginRight: 70, ariaLabel: `HBM bytes against ${variable}`,
-    x: { type: "log", base: 2, label: `${words[variable]} →`, tickFormat: (v) => (variable === "N" ? count(v) : bytes(v)), ticks: 4 },
+    ...common(options), height: 330, marginLeft: 66, marginRight: 76, marginBottom: 44, ariaLabel: `HBM bytes against ${variable}`,
+    x: { type: "log", base: 2, labelOffset: 40, label: `${words[variable]} →`, tickFormat: (v) => (variable === "N" ? count(v) : bytes(v)), ticks: 4 },
     y: { type: "log", label: "↑ HBM bytes", tickFormat: (v) => `${si(v)}B`, ticks: 5, grid: true },
     marks: [
       Plot.line(rows, { x: "value", y: "bytes", z: "stage", stroke: ({ stage }) => COLORS[stage], strokeWidth: 2, strokeDasharray: null }),
       Plot.ruleX([setting[variable]], { stroke: "var(--soft)", strokeDasharray: "2 3" }),
-      Plot.text(spread(ends, options), { x: "value", y: "bytes", text: ({ stage }) => label(stage), textAnchor: "start", dx: 6, fill: ({ stage }) => COLORS[stage] }),
+      Plot.text(spread(ends, rows), { x: "value", y: "bytes", text: ({ stage }) => label(stage), textAnchor: "start", dx: 6, fill: ({ stage }) => COLORS[stage] }),
       ...(options.document ? [] : [Plot.tip(rows, Plot.pointer({ x: "value", y: "bytes", fill: "var(--card)", title: (row) => `${label(row.stage)} at ${variable} = ${count(row.value)}: ${bytes(Math.round(row.bytes))}` }))]),
     ],
   });
 }
 
 /** Labels that would cover each other move down: on a log scale, a factor each. */
-function spread(ends) {
-  const all = ends.map((row) => row.bytes);
-  const span = Math.log(Math.max(...all) / Math.min(...all));
-  const step = Math.exp(Math.max(0.3, span) / 12);
+function spread(ends, rows) {
+  const all = rows.map((row) => row.bytes).filter((value) => value > 0);
+  const step = Math.exp(Math.log(Math.max(...all) / Math.min(...all)) / 19);
   let before = Infinity;
   return ends.map((row) => {
     before = Math.min(row.bytes, before / step);
@@ -118,8 +122,8 @@ function spread(ends) {
 export function ladder(data, options) {
   const rungs = data.rungs.map((rung) => ({ ...rung, name: `${rung.name} · ${rung.dtype}` }));
   return Plot.plot({
-    ...common(options), height: 40 + 22 * rungs.length, marginLeft: 150, marginRight: 50, ariaLabel: "The measured ladder",
-    x: { label: "TFLOP/s, measured, log scale →", type: "log", domain: [0.5, 1000], ticks: 4, grid: true, tickFormat: (v) => String(v) },
+    ...common(options), height: 40 + 22 * rungs.length, marginLeft: 150, marginRight: 50, marginBottom: 44, ariaLabel: "The measured ladder",
+    x: { labelOffset: 40, label: "TFLOP/s, measured, log scale →", type: "log", domain: [0.5, 1000], ticks: 4, grid: true, tickFormat: (v) => String(v) },
     y: { domain: rungs.map(({ name }) => name), label: null, tickSize: 0 },
     marks: [
       Plot.barX(rungs, { x1: 0.5, x2: "tflops_per_s", y: "name", fill: ({ peer }) => (peer ? "var(--stats)" : "var(--Q)"), inset: 2 }),
@@ -127,5 +131,3 @@ export function ladder(data, options) {
     ],
   });
 }
-
-export { time };

@@ -1,4 +1,4 @@
-// node charts.mjs FOLDER: reads the page's data on stdin, writes a picture of each chart that stands alone.
+// node charts.mjs DATA FOLDER: reads the page's data from a file, writes each chart there as a picture that stands alone.
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseHTML } from "linkedom";
@@ -6,8 +6,8 @@ import { curve, ladder, roofline, traffic } from "./charts.js";
 import { Formulas } from "./formulas.js";
 import theme from "./theme.css";
 
-const folder = process.argv[2];
-const data = JSON.parse(readFileSync(0, "utf8"));
+const [dataPath, folder] = process.argv.slice(2);
+const data = JSON.parse(readFileSync(dataPath, "utf8"));
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const formulas = new Formulas(data.formulas);
 const { problem, device } = data.report;

@@ -3,11 +3,16 @@
 import { Explorer } from "./explorer.js";
 import { numbers } from "./numbers.js";
 import { Player } from "./player.js";
+import { ProfileView } from "./profile.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const app = document.getElementById("app");
 
-if (data.kind === "stages") {
+if (data.kind === "profile") {
+  const profile = new ProfileView(data);
+  app.append(profile.node);
+  window.flashlab = { profile, data };
+} else {
   const player = new Player(data);
   app.append(player.node);
   player.resize();

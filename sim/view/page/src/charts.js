@@ -13,6 +13,13 @@ const COLORS = {
 const common = ({ width, document }) => ({
   width, document, style: { background: "transparent", color: "var(--ink)", fontSize: "12px", overflow: "visible" },
 });
+/** One image with one name: what Plot says of its parts is for no reader alone. */
+function image(svg, name) {
+  for (const part of svg.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", name);
+  return svg;
+}
 const label = (slug) => (slug === "bound" ? "N²d²/M" : slug);
 
 /** What every stage gives for these values; null where it refuses. */
@@ -36,8 +43,8 @@ export function traffic(formulas, setting, options) {
     TENSOR_NAMES.map((tensor) => ({ stage, tensor, value: of(`${tensor}_read_bytes`) + of(`${tensor}_write_bytes`) })));
   const totals = answers(formulas, setting).filter(({ of }) => of).map(({ stage, of }) => ({ stage, value: of("hbm_bytes") }));
   const bound = formulas.lowerBound(valuesOf(setting));
-  return Plot.plot({
-    ...common(options), height: 40 + 34 * STAGES.length, marginLeft: 72, marginRight: 76, marginBottom: 44, ariaLabel: "HBM bytes by stage and tensor",
+  return image(Plot.plot({
+    ...common(options), height: 40 + 34 * STAGES.length, marginLeft: 72, marginRight: 76, marginBottom: 44,
     x: { labelOffset: 40, label: "HBM bytes, read and written", tickFormat: (v) => bytes(v), ticks: byteTicks(Math.max(1, ...totals.map(({ value }) => value)), Math.max(2, Math.floor(options.width / 130))), grid: true },
     y: { domain: STAGES, label: null, tickSize: 0 },
     marks: [
@@ -46,7 +53,7 @@ export function traffic(formulas, setting, options) {
       Plot.text(STAGES.filter((stage) => !totals.some((row) => row.stage === stage)), { x: () => 0, y: (stage) => stage, text: () => "cannot run", textAnchor: "start", dx: 5, fill: "var(--soft)" }),
       Plot.ruleX([bound], { stroke: "var(--ink)", strokeDasharray: "4 3", title: () => `N²d²/M: ${bytes(Math.round(bound))}` }),
     ],
-  });
+  }), "HBM bytes by stage and tensor");
 }
 
 /** Each stage's FLOPs a byte, under the device's roof. */
@@ -62,8 +69,8 @@ export function roofline(formulas, setting, options) {
   const high = 4 * Math.max(ridge, ...points.map(({ x }) => x));
   const roof = [low, ridge, high].map((x) => ({ x, y: Math.min(peak, x * bandwidth) }));
   const bottom = Math.min(low * bandwidth, ...points.map(({ y }) => y)) / 1.5;
-  return Plot.plot({
-    ...common(options), height: 330, marginLeft: 62, marginRight: 20, marginTop: 30, marginBottom: 44, ariaLabel: "Roofline",
+  return image(Plot.plot({
+    ...common(options), height: 330, marginLeft: 62, marginRight: 20, marginTop: 30, marginBottom: 44,
     x: { type: "log", domain: [low, high], labelOffset: 40, label: "FLOPs a byte of HBM traffic →", tickFormat: (v) => si(v).trim(), ticks: 5 },
     y: { type: "log", domain: [bottom, peak * 3], label: "↑ FLOP/s at the floor", tickFormat: (v) => si(v), ticks: 4, grid: true },
     marks: [
@@ -74,7 +81,7 @@ export function roofline(formulas, setting, options) {
       ...points.sort((a, b) => a.x - b.x).map((point, i) =>
         Plot.text([point], { x: "x", y: "y", text: "stage", dy: 16 + 13 * (i % 3), fill: "var(--ink)" })),
     ],
-  });
+  }), "Roofline");
 }
 
 /** HBM bytes of every stage as N, M or the tile varies, beside the lower bound. */
@@ -94,8 +101,8 @@ export function curve(formulas, setting, variable, options) {
   }
   const ends = [...STAGES, "bound"].map((stage) => rows.filter((row) => row.stage === stage && row.bytes > 0).at(-1)).filter(Boolean);
   ends.sort((a, b) => b.bytes - a.bytes);
-  return Plot.plot({
-    ...common(options), height: 330, marginLeft: 66, marginRight: 76, marginBottom: 44, ariaLabel: `HBM bytes against ${variable}`,
+  return image(Plot.plot({
+    ...common(options), height: 330, marginLeft: 66, marginRight: 76, marginBottom: 44,
     x: { type: "log", base: 2, labelOffset: 40, label: `${words[variable]} →`, tickFormat: (v) => (variable === "N" ? count(v) : bytes(v)), ticks: 4 },
     y: { type: "log", label: "↑ HBM bytes", tickFormat: (v) => `${si(v)}B`, ticks: 5, grid: true },
     marks: [
@@ -104,7 +111,7 @@ export function curve(formulas, setting, variable, options) {
       Plot.text(spread(ends, rows), { x: "value", y: "bytes", text: ({ stage }) => label(stage), textAnchor: "start", dx: 6, fill: ({ stage }) => COLORS[stage] }),
       ...(options.document ? [] : [Plot.tip(rows, Plot.pointer({ x: "value", y: "bytes", fill: "var(--card)", title: (row) => `${label(row.stage)} at ${variable} = ${count(row.value)}: ${bytes(Math.round(row.bytes))}` }))]),
     ],
-  });
+  }), `HBM bytes against ${variable}`);
 }
 
 /** Labels that would cover each other move down: on a log scale, a factor each. */
@@ -121,13 +128,13 @@ function spread(ends, rows) {
 /** The measured ladder. */
 export function ladder(data, options) {
   const rungs = data.rungs.map((rung) => ({ ...rung, name: `${rung.name} · ${rung.dtype}` }));
-  return Plot.plot({
-    ...common(options), height: 40 + 22 * rungs.length, marginLeft: 150, marginRight: 50, marginBottom: 44, ariaLabel: "The measured ladder",
+  return image(Plot.plot({
+    ...common(options), height: 40 + 22 * rungs.length, marginLeft: 150, marginRight: 50, marginBottom: 44,
     x: { labelOffset: 40, label: "TFLOP/s, measured, log scale →", type: "log", domain: [0.5, 1000], ticks: 4, grid: true, tickFormat: (v) => String(v) },
     y: { domain: rungs.map(({ name }) => name), label: null, tickSize: 0 },
     marks: [
       Plot.barX(rungs, { x1: 0.5, x2: "tflops_per_s", y: "name", fill: ({ peer }) => (peer ? "var(--stats)" : "var(--Q)"), inset: 2 }),
       Plot.text(rungs, { x: "tflops_per_s", y: "name", text: ({ tflops_per_s: v }) => String(Number(v.toPrecision(3))), textAnchor: "start", dx: 5, fill: "var(--ink)" }),
     ],
-  });
+  }), "The measured ladder");
 }

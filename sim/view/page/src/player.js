@@ -121,7 +121,7 @@ export class Player {
     if (!this.playing) return;
     const calm = reducedMotion();
     if (!calm || now - this.shown >= 1000 / CALM_FRAMES_PER_S) {
-      this.clock = Math.min(this.length, this.clock + (this.rate * Math.min(1000, now - this.before)) / 1000);
+      this.clock = Math.min(this.length, this.clock + (this.rate * Math.max(0, Math.min(1000, now - this.before))) / 1000);
       this.before = now;
       this.shown = now;
       const slow = !calm && !this.byBytes && this.rate < 12;

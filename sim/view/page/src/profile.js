@@ -21,7 +21,7 @@ function sumOf(sites) {
   const sum = Object.fromEntries(SUMMED.map((name) => [name, 0]));
   for (const site of sites) {
     for (const name of SUMMED) sum[name] += site[name];
-    if (!site.caches) continue;
+    if (!site.caches || site.op === "store") continue; // stores pass L1 by
     sum.caches ??= Object.fromEntries(CACHES.map((name) => [name, 0]));
     for (const name of CACHES) sum.caches[name] += site.caches[name];
   }
@@ -64,7 +64,7 @@ export class ProfileView {
     this.detail = element("section", { class: "panel detail", "aria-live": "polite", "aria-label": "The line" });
     this.caches = element("section", { class: "panel" });
     this.advice = element("section", { class: "panel" });
-    const columns = [["line", ""], ["requests", "warp instructions"], ["sectors / req.", "32-byte sectors of global memory a request"], ["wavefr. / req.", "passes through the banks of shared memory a request"], ["conflicts", "passes beyond those that the width needs"], ["from", "where the sectors of loads were found: L1, L2, HBM"], ["source", ""]];
+    const columns = [["line", ""], ["req.", "requests: warp instructions"], ["sect. / req.", "32-byte sectors of global memory a request"], ["waves / req.", "passes through the banks of shared memory a request"], ["conflicts", "passes beyond those that the width needs"], ["from", "where the sectors of loads were found: L1, L2, HBM"], ["source", ""]];
     if (launches.length === 0) {
       return element("section", { class: "panel" }, element("p", {}, "The program launched no kernel: there is nothing to show."));
     }
@@ -138,7 +138,7 @@ export class ProfileView {
     this.caches.replaceChildren(element("h2", {}, `Through the caches of ${this.data.card}`), cachesBar(sum.caches, true),
       element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""), element("th", { scope: "col" }, "sectors"), element("th", { scope: "col" }, "of all"))),
         element("tbody", {}, row("asked for", sectors), row("found in L1", l1), row("found in L2", l2), row("fetched from HBM", hbm))),
-      element("p", { class: "soft" }, "A model: see docs/replay-model.md. Stores go through L1 and are no hits."));
+      element("p", { class: "soft" }, "Of loads and atomics; a model: see docs/replay-model.md."));
     setText(this.caches.querySelector("h2"), `Through the caches of ${this.data.card}`);
   }
 }

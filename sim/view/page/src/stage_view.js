@@ -87,7 +87,7 @@ class SourcePanel {
 
 function legend() {
   const key = (className, text) => element("li", {}, element("span", { class: `key ${className}` }), text);
-  return element("ul", { class: "legend soft" }, key("pale", "in HBM"), key("half", "read (the more, the darker) or written"),
+  return element("ul", { class: "legend soft" }, key("pale", "in HBM"), key("half", "read (the more, the stronger) or written"),
     key("full", "in SRAM now"), key("acting", "acts now"), key("ghost", "never in HBM"), key("row", "your row"));
 }
 
@@ -95,7 +95,7 @@ export class StageView {
   constructor(film, { sramBytes, heads, elementBytes }) {
     this.film = film;
     this.machine = new Machine(film);
-    this.canvas = element("canvas", { class: "picture", role: "img" });
+    this.canvas = element("canvas", { class: "picture", role: "img", "aria-label": `${film.stage}: matrices in HBM, tiles in SRAM` });
     this.picture = new Picture(this.canvas, film, this.machine, sramBytes);
     this.picture.elementBytes = elementBytes;
     this.now = element("p", { class: "now-line" });

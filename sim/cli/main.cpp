@@ -8,6 +8,7 @@
 #include <new>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/lab_command.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/profile/profile.hpp"
@@ -251,6 +252,8 @@ int run_program(int argc, char** argv) {
   docs->add_option("FOLDER", docs_folder, "the source tree (default: here)");
   docs->add_flag("--check", docs_check, "only say what differs; exit code 1 when something does");
 
+  const std::function<int()> lab_command = add_lab_command(app);
+
   refuse_unknown_command(app, argc, argv);
   try {
     app.parse(argc, argv);
@@ -261,6 +264,7 @@ int run_program(int argc, char** argv) {
     throw UsageError(fmt::format("{}: see flashlab {}--help", error.what(),
                                  chosen.empty() ? "" : chosen.front()->get_name() + " "));
   }
+  if (app.got_subcommand("lab")) return lab_command();
   if (*run) return run_command(run_arguments);
   if (*profile) {
     using Format = simt::ProfileOptions::Format;

@@ -183,7 +183,7 @@ class Child {
 
 }  // namespace
 
-std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once) {
+std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once, bool give_up) {
   std::vector<Outcome> outcomes(jobs.size());
   std::vector<Child> running;
   running.reserve(static_cast<std::size_t>(std::max(at_once, 1)));
@@ -204,6 +204,9 @@ std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_on
     still.reserve(running.capacity());
     for (Child& child : running) {
       if (auto outcome = child.look()) {
+        if (give_up && outcome->out_of_time) {
+          for (; next < jobs.size(); ++next) outcomes[next].skipped = true;
+        }
         outcomes[child.number()] = std::move(*outcome);
       } else {
         still.push_back(std::move(child));
@@ -217,7 +220,10 @@ std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_on
 }
 
 std::string how_it_ended(const Outcome& o, const Limits& limits) {
-  if (o.out_of_time) return fmt::format("it ran longer than {:g} s and was stopped", limits.wall_s);
+  if (o.skipped) return "not run: another case ran out of time";
+  if (o.out_of_time)
+    return fmt::format("it ran longer than {:g} s and was stopped",
+                       o.wall_s > limits.wall_s ? limits.wall_s : static_cast<double>(limits.cpu_s));
   if (o.out_of_memory)
     return fmt::format("it used more than {} MiB of memory and was stopped", limits.resident_bytes >> 20);
   if (o.too_much_result) return "it wrote more than its results can be, and was stopped";

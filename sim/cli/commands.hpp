@@ -30,6 +30,8 @@ struct MeasureArguments {
   std::string measured;  ///< where measurement files lie; empty: the tree's
   bool saved = false;    ///< compare what is there, measure nothing
   bool quick = false;    ///< the smallest shape alone
+  bool keep = false;     ///< keep what was simulated beside the measurements
+  bool kept = false;     ///< simulate nothing: show what was kept
   std::string format = "table";
 };
 

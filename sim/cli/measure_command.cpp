@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "cuda/host/measure.hpp"
 #include "sim/cli/prepare.hpp"
+#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/report/table.hpp"
@@ -66,6 +69,8 @@ double value_of(const simt::KernelRun& kernel, std::string_view name) {
   return std::nan("");
 }
 
+constexpr std::string_view kKeptFile = "simulated.json", kKeptSchema = "flashlab.simulated/1";
+
 std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
   std::vector<gpu::Measurement> all;
   if (fs::is_directory(folder)) {
@@ -92,8 +97,10 @@ bool wanted(const MeasureArguments& a, const gpu::MeasuredLaunch& launch) {
   return !a.quick || (launch.heads == 4 && launch.seq == 512 && launch.dim == 64);
 }
 
-std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
-  std::map<Shape, std::vector<Comparison>> by_shape;
+using ByShape = std::map<Shape, std::vector<Comparison>>;
+
+ByShape measured_rows(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
+  ByShape by_shape;
   for (const gpu::Measurement& measurement : measurements) {
     for (const gpu::MeasuredLaunch& launch : measurement.launches) {
       if (!wanted(a, launch)) continue;
@@ -103,25 +110,131 @@ std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu
         row.measured[counter.metric] = measurement.value(launch, counter.metric);
     }
   }
-  std::vector<Comparison> all;
+  return by_shape;
+}
+
+/// What was simulated of the measured launches, kept beside them: a long run is not repeated to print its result.
+class KeptFile {
+ public:
+  /// Reads `path` if it is there. Throws UsageError when it is no such file.
+  explicit KeptFile(fs::path path) : path_(std::move(path)) {
+    if (!fs::exists(path_)) return;
+    try {
+      const nlohmann::json data = nlohmann::json::parse(read_text(path_));
+      if (data.at("schema") != kKeptSchema) throw UsageError("not of this schema");
+      for (const auto& launch : data.at("launches")) {
+        std::map<std::string, double> values;
+        for (std::size_t i = 0; i < data.at("metrics").size(); ++i)
+          values[data.at("metrics")[i]] = launch.at("values").at(i);
+        rows_[{Shape{launch.at("stage"), launch.at("heads"), launch.at("seq"), launch.at("dim"),
+                     launch.at("causal")},
+               launch.at("kernel")}] = std::move(values);
+      }
+    } catch (const std::exception& error) {
+      throw UsageError(fmt::format("{}: {}", path_.string(), error.what()));
+    }
+  }
+
+  const fs::path& path() const { return path_; }
+
+  /// Fills in what is known of a launch; false when that is not every counter.
+  bool fill(Comparison& row) const {
+    const auto found = rows_.find({row.shape, row.kernel});
+    if (found == rows_.end()) return false;
+    for (const Counter& counter : kCounters) {
+      const auto value = found->second.find(std::string(counter.metric));
+      if (value == found->second.end()) return false;
+      row.simulated[counter.metric] = value->second;
+    }
+    return true;
+  }
+
+  void put(const Comparison& row) {
+    auto& values = rows_[{row.shape, row.kernel}];
+    for (const auto& [metric, value] : row.simulated) values[std::string(metric)] = value;
+  }
+
+  /// A launch a line, in order, so that a change shows as such. Old or new, never half.
+  void write() const {
+    nlohmann::json metrics = nlohmann::json::array();
+    for (const Counter& counter : kCounters) metrics.push_back(counter.metric);
+    std::string text =
+        fmt::format("{{\n\"schema\": \"{}\",\n\"metrics\": {},\n\"launches\": [", kKeptSchema, metrics.dump());
+    std::string_view separator = "\n  ";
+    for (const auto& [key, values] : rows_) {
+      const auto& [stage, heads, seq, dim, causal] = key.first;
+      nlohmann::ordered_json launch{{"stage", stage}, {"kernel", key.second}, {"heads", heads},
+                                    {"seq", seq},     {"dim", dim},           {"causal", causal}};
+      for (const Counter& counter : kCounters)
+        launch["values"].push_back(static_cast<std::uint64_t>(values.at(std::string(counter.metric))));
+      text += separator;
+      text += launch.dump();
+      separator = ",\n  ";
+    }
+    text += "\n]}\n";
+    AtomicFile file(path_);
+    file.write(std::as_bytes(std::span(text)));
+    file.commit();
+  }
+
+ private:
+  static std::string read_text(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  fs::path path_;
+  std::map<std::pair<Shape, std::string>, std::map<std::string, double>> rows_;
+};
+
+/// Simulates every shape, the shortest first. What was kept of a shape and comes out otherwise now is said: then another
+/// model wrote it.
+std::vector<Comparison> simulate(ByShape by_shape, KeptFile* keep, const KeptFile& kept, bool& as_kept) {
+  std::vector<ByShape::value_type*> order;
+  for (auto& entry : by_shape) order.push_back(&entry);
+  std::ranges::stable_sort(order, {}, [](const auto* entry) {
+    const auto& [stage, heads, seq, dim, causal] = entry->first;
+    return static_cast<double>(heads) * seq * seq * dim * (causal ? 1 : 2);
+  });
   Progress progress("stages × shapes");
   Index done = 0;
-  for (auto& [shape, rows] : by_shape) {
-    if (a.card) {
-      std::ranges::move(rows, std::back_inserter(all));
-      continue;
-    }
-    const auto& [stage, heads, seq, dim, causal] = shape;
+  for (ByShape::value_type* entry : order) {
+    const auto& [stage, heads, seq, dim, causal] = entry->first;
     const Problem problem{.heads = heads, .seq = seq, .dim = dim, .causal = causal};
     const Inputs in = random_inputs(problem, 1);
     const simt::StageRun run = simt::run_stage(stage, problem, in.q, in.k, in.v, {.card = "h100"});
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      for (const Counter& counter : kCounters) {
-        rows[k].simulated[counter.metric] = value_of(run.kernels.at(k), counter.metric);
+    for (std::size_t k = 0; k < entry->second.size(); ++k) {
+      Comparison& row = entry->second[k];
+      for (const Counter& counter : kCounters)
+        row.simulated[counter.metric] = value_of(run.kernels.at(k), counter.metric);
+      Comparison before = row;
+      if (keep != nullptr) {
+        keep->put(row);
+      } else if (kept.fill(before) && before.simulated != row.simulated) {
+        as_kept = false;
+        fmt::print(stderr,
+                   "flashlab: {} at N = {} is no longer what {} keeps: flashlab measure --saved --keep\n",
+                   row.kernel, seq, kept.path().string());
       }
-      all.push_back(std::move(rows[k]));
     }
+    if (keep != nullptr) keep->write();
     progress(++done, static_cast<Index>(by_shape.size()));
+  }
+  std::vector<Comparison> all;
+  for (auto& [shape, rows] : by_shape) std::ranges::move(rows, std::back_inserter(all));
+  return all;
+}
+
+/// What was kept of the launches, and how many of them were not.
+std::vector<Comparison> recall(ByShape by_shape, const KeptFile& kept, std::size_t& missing) {
+  std::vector<Comparison> all;
+  for (auto& [shape, rows] : by_shape) {
+    for (Comparison& row : rows) {
+      if (kept.fill(row)) {
+        all.push_back(std::move(row));
+      } else {
+        ++missing;
+      }
+    }
   }
   return all;
 }
@@ -202,9 +315,11 @@ std::string to_csv(const std::vector<Comparison>& rows) {
 int measure_command(const MeasureArguments& a) {
   require_one_of("--format", a.format, {"table", "csv"});
   for (const std::string& stage : a.stages) stage_from_slug(stage);
-  if (a.card && (!a.saved || a.format != "table")) {
-    throw UsageError("--card shows the saved counters as a table: give --saved, and no --format");
-  }
+  if (a.card && (!a.saved || a.format != "table" || a.keep || a.kept))
+    throw UsageError(
+        "--card shows the saved counters as a table: give --saved, and no --format, --keep or --kept");
+  if ((a.keep || a.kept) && !a.saved) throw UsageError("--keep and --kept go with --saved");
+  if (a.keep && a.kept) throw UsageError("take --keep or --kept, not both");
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
   if (!a.from.empty()) {
     for (const fs::path& path : gpu::write_measurement(gpu::read_measured_folder(a.from), folder)) {
@@ -220,14 +335,27 @@ int measure_command(const MeasureArguments& a) {
     }
   }
   const std::vector<gpu::Measurement> measurements = read_measured(folder);
-  const std::vector<Comparison> rows = compare(a, measurements);
-  if (rows.empty()) throw UsageError("nothing that was measured fits these options");
+  ByShape measured = measured_rows(a, measurements);
   if (a.card) {
+    std::vector<Comparison> rows;
+    for (auto& [shape, of_shape] : measured) std::ranges::move(of_shape, std::back_inserter(rows));
+    if (rows.empty()) throw UsageError("nothing that was measured fits these options");
     const gpu::MeasuredCard& card = measurements.front().card;
     print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name, card.driver,
                       card.toolkit, card.date) +
           to_card_table(rows));
     return static_cast<int>(ExitCode::well);
+  }
+  KeptFile kept(folder / kKeptFile);
+  bool sound = true;
+  std::size_t missing = 0;
+  const std::vector<Comparison> rows =
+      a.kept ? recall(std::move(measured), kept, missing)
+             : simulate(std::move(measured), a.keep ? &kept : nullptr, kept, sound);
+  if (rows.empty()) {
+    throw UsageError(
+        a.kept ? "nothing is kept of what fits these options: flashlab measure --saved --keep simulates it"
+               : "nothing that was measured fits these options");
   }
   if (a.format == "csv") {
     print(to_csv(rows));
@@ -240,10 +368,12 @@ int measure_command(const MeasureArguments& a) {
         "\nexact: global load and store requests and sectors, shared loads and stores, equal to the last one.\n"
         "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
         "writes\n"
-        "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n");
+        "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n" +
+        (missing == 0 ? ""
+                      : fmt::format("Measured, but no simulation kept: {} launches of a kernel.\n", missing)));
   }
+  if (a.kept) return static_cast<int>(ExitCode::well);  // shown; the run that kept them judged them
   // The counters that the hardware determines must agree; the caches' model is shown, and judged by the reader.
-  bool sound = true;
   for (const Comparison& row : rows) {
     for (std::size_t c = 0; c < kExact + 2; ++c) {
       const Counter& counter = kCounters[c];

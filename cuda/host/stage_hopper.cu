@@ -1,6 +1,6 @@
 // The launches of hopper, whole and with one idea left out (bf16, d = 64 and 128); compiled for sm_90a alone.
 #include "cuda/host/stage_launch.cuh"
-#include "cuda/kernels/hopper.cuh"
+#include "cuda/kernels/hopper_launch.cuh"
 #include "sim/core/stages.hpp"
 
 namespace flashlab::gpu {

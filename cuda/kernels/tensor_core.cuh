@@ -222,6 +222,9 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     for (int h = 0; h < 2; ++h) {
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 1);
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 2);
+      if (Options::exp2_folded) {                             // what rounding m·scale put into every term of l: the P of
+        l[i][h] *= exp2_approx(fmaf(-m[i][h], scale_log2, __fmul_rn(m[i][h], scale_log2)));  // the maximum, 1, has lost it
+      }
       const float inverse = __fdividef(1.0f, l[i][h]);
       const int r = 16 * i + 8 * h + g, row = first_row + r;
 #pragma unroll

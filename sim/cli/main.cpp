@@ -8,6 +8,7 @@
 #include <new>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/view_command.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/profile/profile.hpp"
@@ -268,6 +269,8 @@ int run_program(int argc, char** argv) {
       "  flashlab docs --check              what the test does\n"
       "docs/writing.md shows the markers.");
 
+  const ViewCommand view = declare_view(app, add_problem_options);
+
   refuse_unknown_command(app, argc, argv);
   try {
     app.parse(argc, argv);
@@ -278,6 +281,7 @@ int run_program(int argc, char** argv) {
     throw UsageError(fmt::format("{}: see flashlab {}--help", error.what(),
                                  chosen.empty() ? "" : chosen.front()->get_name() + " "));
   }
+  if (*view.app) return view.run();
   if (*run) return run_command(run_arguments);
   if (*profile) {
     using Format = simt::ProfileOptions::Format;

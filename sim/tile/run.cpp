@@ -207,6 +207,25 @@ StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions&
   return run;
 }
 
+StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options, const Tensor& Q,
+               const Tensor& K, const Tensor& V, Index head, const EventSink& sink) {
+  problem.validate();
+  Problem one = problem;
+  one.batch = one.heads = 1;
+  const StageInfo* const stages[] = {&stage};
+  require_memory(stages, one);
+  StageRun run{.stage = &stage, .tiles = choose_tiles(stage, problem, options)};
+  run.O.emplace(1, 1, problem.seq, problem.dim, kPoison);
+  if (stage.slug == "online-q") run.L.emplace(1, 1, problem.seq, 1, kPoison);
+  HeadRun answer =
+      run_head(stage, problem, run.tiles.size,
+               {.sram_bytes = options.sram_bytes, .register_tile = options.register_tile, .sink = sink},
+               {Q.head(head), K.head(head), V.head(head), run.O->head(0), run.L ? run.L->head(0) : nullptr});
+  run.traffic = answer.traffic;
+  run.notes = std::move(answer.notes);
+  return run;
+}
+
 void require_memory(std::span<const StageInfo* const> stages, const Problem& problem) {
   constexpr std::string_view what = "the memory of a run";
   const Bytes rows = static_cast<Bytes>(problem.seq),

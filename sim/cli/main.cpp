@@ -8,6 +8,7 @@
 #include <new>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/lab_command.hpp"
 #include "sim/cli/view_command.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
@@ -271,6 +272,8 @@ int run_program(int argc, char** argv) {
 
   const ViewCommand view = declare_view(app, add_problem_options);
 
+  const std::function<int()> lab_command = add_lab_command(app);
+
   refuse_unknown_command(app, argc, argv);
   try {
     app.parse(argc, argv);
@@ -282,6 +285,7 @@ int run_program(int argc, char** argv) {
                                  chosen.empty() ? "" : chosen.front()->get_name() + " "));
   }
   if (*view.app) return view.run();
+  if (app.got_subcommand("lab")) return lab_command();
   if (*run) return run_command(run_arguments);
   if (*profile) {
     using Format = simt::ProfileOptions::Format;

@@ -22,13 +22,9 @@ GpuResult run_stage(std::string_view slug, const Problem& problem, const Tensor&
                     const Tensor& V, const Timing& timing) {
   const StageInfo& stage = stage_from_slug(slug);
   problem.validate();
-  if (problem.dtype != DType::f32) {
-    throw UsageError(fmt::format("{} on the gpu machine computes in fp32, not in {}: take --dtype fp32",
-                                 stage.slug, name_of(problem.dtype)));
-  }
   for (const Tensor* tensor : {&Q, &K, &V}) {
-    if (tensor->batch() != problem.batch || tensor->heads() != problem.heads || tensor->seq() != problem.seq ||
-        tensor->dim() != problem.dim) {
+    if (tensor->batch() != problem.batch || tensor->seq() != problem.seq || tensor->dim() != problem.dim ||
+        tensor->heads() != (tensor == &Q ? problem.heads : K.heads())) {
       throw UsageError("Q, K and V must have the shape of the problem");
     }
   }
@@ -36,8 +32,12 @@ GpuResult run_stage(std::string_view slug, const Problem& problem, const Tensor&
     throw UsageError(fmt::format("{} on the gpu machine: batch × heads and N must fit in 31 bits", stage.slug));
   }
   const Card card = require_card();
-  const KernelShape shape{static_cast<int>(problem.head_count()), static_cast<int>(problem.seq),
-                          static_cast<int>(problem.dim), problem.causal};
+  const KernelShape shape{static_cast<int>(problem.head_count()),
+                          static_cast<int>(problem.seq),
+                          static_cast<int>(problem.dim),
+                          problem.causal,
+                          static_cast<int>(problem.batch * K.heads()),
+                          problem.dtype};
   StageRunner runner(stage.slug, shape, Q.data(), K.data(), V.data());
 
   GpuResult result;

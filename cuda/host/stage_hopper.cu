@@ -1,6 +1,7 @@
 // The launches of hopper, whole and with one idea left out (bf16, d = 64 and 128); compiled for sm_90a alone.
 #include "cuda/host/stage_launch.cuh"
-#include "cuda/kernels/hopper.cuh"
+#include "cuda/kernels/hopper_launch.cuh"
+#include "sim/core/stages.hpp"
 
 namespace flashlab::gpu {
 namespace {
@@ -29,6 +30,14 @@ struct NotPersistent : HopperOptions {
 struct OneStage : HopperOptions {
   static constexpr int stages = 1;
 };
+
+// What the tile machine is told of the kernel's tiles.
+template <int d>
+constexpr bool tile_is_known() {
+  using Tile = HopperTile<d, HopperOptions>;
+  return kernel_tile("hopper", d).rows == Tile::Br && kernel_tile("hopper", d).cols == Tile::Bc;
+}
+static_assert(tile_is_known<64>() && tile_is_known<128>() && tile_is_known<256>());
 
 template <class Options>
 cudaError_t launch(const Pass& p) {

@@ -2,8 +2,23 @@
 #include "cuda/host/stage_launch.cuh"
 #include "cuda/kernels/registers.cuh"
 #include "cuda/kernels/tensor_core.cuh"
+#include "sim/core/stages.hpp"
 
 namespace flashlab::gpu {
+namespace {
+
+// What the other machines are told of the kernels' tiles.
+template <int d>
+constexpr bool tiles_are_known() {
+  using TensorCore = TensorCoreTile<d, TensorCoreOptions>;
+  constexpr KernelTile registers = kernel_tile("registers", d), tensor_core = kernel_tile("tensor-core", d);
+  return registers.rows == 128 && registers.cols == kRegistersKeys<d> && tensor_core.rows == TensorCore::Br &&
+         tensor_core.cols == TensorCore::Bc;
+}
+static_assert(tiles_are_known<32>() && tiles_are_known<64>() && tiles_are_known<96>() && tiles_are_known<128>() &&
+              tiles_are_known<256>());
+
+}  // namespace
 
 std::span<const StageLaunch> upper_launches() {
   static constexpr StageLaunch kLaunches[] = {

@@ -12,9 +12,6 @@
 #include "cuda/kernels/hopper_ptx.cuh"
 #include "cuda/kernels/shape.cuh"
 
-#include <atomic>
-#include <cmath>
-
 namespace flashlab {
 
 // Each idea can be left out, by a struct that inherits this one and says otherwise; `flashlab bench --ablate` says what
@@ -42,27 +39,6 @@ struct HopperTile {
   static constexpr int Br = 64 * groups, width = Options::swizzle ? 64 : 8;
   static constexpr int threads = 128 * (1 + groups);
   static constexpr int registers_fetch = groups == 3 ? 32 : 56, registers_compute = groups == 3 ? 160 : 224;
-};
-
-// What lies in shared memory; every tile in panels of 64 columns (8 if not swizzled). An mbarrier each for "it is here"
-// and "it may go".
-template <class T, int d, class Tile>
-struct HopperShared {
-  static constexpr int width = Tile::width, panels = d / width;
-  alignas(1024) T sQ[Tile::q_stages][Tile::groups][panels][64][width];  // Q_i, and O_i on its way out
-  alignas(1024) T sK[Tile::stages][panels][Tile::Bc][width];            // K_j
-  alignas(1024) T sV[Tile::stages][panels][Tile::Bc][width];            // V_j
-  uint64_t q_full[Tile::q_stages][Tile::groups], q_empty[Tile::q_stages][Tile::groups];
-  uint64_t k_full[Tile::stages], k_empty[Tile::stages];
-  uint64_t v_full[Tile::stages], v_empty[Tile::stages];
-  uint64_t o_full[Tile::groups];
-  uint64_t tile_full, tile_empty;
-  struct Place {
-    int tile, head, row0, key_tiles;
-  } place;
-  struct {
-    int head, row0, last;
-  } out[Tile::q_stages][Tile::groups];                                // where O_i goes, for the warp that stores it
 };
 
 // Tiles of rows, in the order in which they are taken: head after head, so that blocks at work share K and V in the L2
@@ -93,6 +69,25 @@ struct HopperWork {
   }
 };
 
+// What lies in shared memory; every tile in panels of 64 columns (8 if not swizzled). An mbarrier each for "it is here"
+// and "it may go".
+template <class T, int d, class Tile>
+struct HopperShared {
+  static constexpr int width = Tile::width, panels = d / width;
+  alignas(1024) T sQ[Tile::q_stages][Tile::groups][panels][64][width];  // Q_i, and O_i on its way out
+  alignas(1024) T sK[Tile::stages][panels][Tile::Bc][width];            // K_j
+  alignas(1024) T sV[Tile::stages][panels][Tile::Bc][width];            // V_j
+  uint64_t q_full[Tile::q_stages][Tile::groups], q_empty[Tile::q_stages][Tile::groups];
+  uint64_t k_full[Tile::stages], k_empty[Tile::stages];
+  uint64_t v_full[Tile::stages], v_empty[Tile::stages];
+  uint64_t o_full[Tile::groups];
+  uint64_t tile_full, tile_empty;
+  HopperWork::Place place;                                            // what is computed next; head −1: nothing
+  struct {
+    int head, row0, last;
+  } out[Tile::q_stages][Tile::groups];                                // where O_i goes, for the warp that stores it
+};
+
 template <class T, int d, bool causal, class Options>
 __global__ void __launch_bounds__(HopperTile<d, Options>::threads, 1)
 hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · heads, N, d)
@@ -110,15 +105,13 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   const int N = work.N, tiles = work.tiles();
 
   if (threadIdx.x == 0) {
-    for (int s = 0; s < stages; ++s) {
-      ptx::mbarrier_init(&shared.k_full[s], 1), ptx::mbarrier_init(&shared.k_empty[s], 4 * groups);
-      ptx::mbarrier_init(&shared.v_full[s], 1), ptx::mbarrier_init(&shared.v_empty[s], 4 * groups);
-    }
-    for (int s = 0; s < Tile::q_stages; ++s) {
-      for (int g = 0; g < groups; ++g) ptx::mbarrier_init(&shared.q_full[s][g], 1), ptx::mbarrier_init(&shared.q_empty[s][g], 1);
-    }
-    for (int g = 0; g < groups; ++g) ptx::mbarrier_init(&shared.o_full[g], 128);
-    ptx::mbarrier_init(&shared.tile_full, 1), ptx::mbarrier_init(&shared.tile_empty, 4 * groups);
+    const auto init = [](auto& bars, int arrivals) {
+      for (uint64_t& bar : bars) ptx::mbarrier_init(&bar, arrivals);
+    };
+    init(shared.k_full, 1), init(shared.k_empty, 4 * groups), init(shared.v_full, 1), init(shared.v_empty, 4 * groups);
+    for (int s = 0; s < Tile::q_stages; ++s) init(shared.q_full[s], 1), init(shared.q_empty[s], 1);
+    init(shared.o_full, 128);
+    ptx::mbarrier_init(&shared.tile_full, 1), ptx::mbarrier_init(&shared.tile_empty, 128 * groups);
     ptx::fence_mbarrier_init();
   }
   __syncthreads();
@@ -140,7 +133,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     const auto [head, row0] = work.template place<Br>(tile);
     const int n = work.template key_tiles<causal, Bc>(row0, Br);
     ptx::mbarrier_wait(&shared.tile_empty, sent % 2 ^ 1);
-    shared.place = {tile, head, row0, n};
+    shared.place = {tile < tiles ? head : -1, row0};
     ptx::mbarrier_arrive(&shared.tile_full);
     if (tile >= tiles) return;
     if constexpr (Options::persistent) {                         // asked for now, needed when this tile is done
@@ -225,10 +218,9 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   const auto take_tile = [&] {                                   // false: there is none left
     ptx::mbarrier_wait(&shared.tile_full, taken % 2);
     const auto place = shared.place;
-    __syncwarp();
-    release(shared.tile_empty);
-    if (place.tile >= tiles) return false;
-    head = place.head, row0 = place.row0 + 64 * group, n = place.key_tiles;
+    ptx::mbarrier_arrive(&shared.tile_empty);                    // each for what it read itself: no thread speaks for others
+    if (place.head < 0) return false;
+    head = place.head, row0 = place.row0 + 64 * group, n = work.template key_tiles<causal, Bc>(place.row0, Br);
     mine = causal || row0 >= N ? work.template key_tiles<causal, Bc>(row0, 64) : n;
     ++taken;
     return true;
@@ -238,18 +230,11 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     ptx::mbarrier_wait(&shared.q_full[q_stage()][group], (taken - 1) / Tile::q_stages % 2);
     if (threadIdx.x % 128 == 0) shared.out[q_stage()][group] = {head, row0, 0};
   };
-  // Matrices of 8 rows × 16 bytes are what wgmma reads. Swizzled: eight side by side are an atom of 1 KB. Otherwise each is
-  // 128 bytes in one piece, with the next rows behind it and the next columns a panel further.
-  const auto rows_descriptor = [&](const void* sX, int panel_bytes) {
-    return Options::swizzle ? ptx::matrix_descriptor(sX, 0, 1024, true) : ptx::matrix_descriptor(sX, panel_bytes, 128, false);
-  };
-  const auto columns_descriptor = [&](const void* sX, int panel_bytes) {
-    return Options::swizzle ? ptx::matrix_descriptor(sX, panel_bytes, 1024, true) : ptx::matrix_descriptor(sX, 128, panel_bytes, false);
-  };
   const auto issue_qk = [&] {                                    // S = Q K_jᵀ
     ptx::wgmma_fence();
     constexpr int q_panel = sizeof(shared.sQ[0][0][0]), k_panel = sizeof(shared.sK[0][0]);
-    const uint64_t Q = rows_descriptor(shared.sQ[q_stage()][group], q_panel), K = rows_descriptor(shared.sK[k_stage()], k_panel);
+    const uint64_t Q = ptx::rows_descriptor<Options::swizzle>(shared.sQ[q_stage()][group], q_panel);
+    const uint64_t K = ptx::rows_descriptor<Options::swizzle>(shared.sK[k_stage()], k_panel);
 #pragma unroll
     for (int c = 0; c < d; c += 16) {
       ptx::wgmma_ss<T>(s, Q + (c / width * q_panel + c % width * 2 >> 4), K + (c / width * k_panel + c % width * 2 >> 4), c > 0);
@@ -258,7 +243,7 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
   };
   const auto issue_pv = [&](bool first) {                        // O += P V_j
     ptx::wgmma_fence();
-    const uint64_t V = columns_descriptor(shared.sV[v_stage()], sizeof(shared.sV[0][0]));
+    const uint64_t V = ptx::columns_descriptor<Options::swizzle>(shared.sV[v_stage()], sizeof(shared.sV[0][0]));
 #pragma unroll
     for (int r = 0; r < Bc; r += 16) ptx::wgmma_rs<T>(o, &p[r / 4], V + (r * width * 2 >> 4), !first || r > 0);
     ptx::wgmma_commit();
@@ -302,13 +287,10 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       m[h] = m_new[h];
       float sums[2] = {0.0f, 0.0f};
 #pragma unroll
-      for (int c = 0; c < Bc / 8; ++c) {
-#pragma unroll
-        for (int x = 0; x < 2; ++x) {
-          float& e = s[4 * c + 2 * h + x];
-          e = ptx::exp2_approx(fmaf(e, work.scale_log2, -shift));
-          sums[x] += e;
-        }
+      for (int i = 0; i < Bc / 4; ++i) {
+        float& e = s[i / 2 * 4 + 2 * h + i % 2];
+        e = ptx::exp2_approx(fmaf(e, work.scale_log2, -shift));
+        sums[i % 2] += e;
       }
       l[h] = (first ? 0.0f : rescale ? l[h] * kept[h] : l[h]) + (sums[0] + sums[1]);
     }
@@ -328,6 +310,8 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     for (int h = 0; h < 2; ++h) {
       l[h] += __shfl_xor_sync(0xffffffffu, l[h], 1);
       l[h] += __shfl_xor_sync(0xffffffffu, l[h], 2);
+      // The rounding of m·scale is in every term of l; the P of the maximum, close to 1, lost it to 16 bits.
+      l[h] *= ptx::exp2_approx(fmaf(-m[h], work.scale_log2, __fmul_rn(m[h], work.scale_log2)));
       const int row = row0 + 16 * (warp % 4) + lane / 4 + 8 * h;
       if (lane % 4 == 0 && row < N) {
         L[static_cast<size_t>(head) * N + row] = m[h] * work.scale_log2 * 0.69314718f + logf(l[h]);
@@ -357,42 +341,28 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
     if (tile < tiles) fetch();
   };
   const auto begin_scores = [&] {                                // S alone
-    wait_k();
-    take_turn();
-    issue_qk();
-    pass_turn();
+    wait_k(), take_turn(), issue_qk(), pass_turn();
     ptx::wgmma_wait<0>();
     ptx::settle(s);
     release_k();
   };
   const auto begin_rows = [&] {                                  // from S of tile n − 1 to the first P of this group's rows
     for (j = n - 1; j >= mine; --j) {                            // tiles of keys that only other groups see
-      if (j == mine) {
-        begin_scores();
-      } else {
-        wait_k();
-        take_turn();
-        pass_turn();
-        release_k();
-      }
-      wait_v();
-      release_v();
-      ++keys;
-      fetch_here();
+      if (j == mine) begin_scores();
+      else wait_k(), take_turn(), pass_turn(), release_k();
+      wait_v(), release_v(), ++keys, fetch_here();
     }
     mask(j);
     softmax(true);
   };
+  const auto begin_alone = [&] {                                 // with no product of a tile before to run beside
+    wait_q(), begin_scores(), ++keys;
+    fetch_here();
+    begin_rows(), pack_p();
+  };
   if (!Tile::specialised && threadIdx.x == 128) begin_tile();
   bool more = take_tile();                                       // there are no more blocks than tiles
-  if (more) {
-    wait_q();
-    begin_scores();
-    ++keys;
-    fetch_here();
-    begin_rows();
-    pack_p();
-  }
+  if (more) begin_alone();
   while (more) {
     bool first = true;
     const auto step = [&](auto masked) {                         // S of tile j − 1, and P V of tile j
@@ -468,85 +438,10 @@ hopper(const __grid_constant__ CUtensorMap gQ,                   // (batch · he
       release_v();
       more = take_tile();
       write_o(o_stage, !more);
-      if (more) {
-        wait_q();
-        begin_scores();
-        ++keys;
-        begin_rows();
-        pack_p();
-      }
+      if (more) begin_alone();
     }
   }
   if (group == 0) take_turn();                                   // the last turn passed is nobody's
-}
-
-// A (heads, N, d) tensor as TMA sees it: (heads, panel, N, width), with N and the panel exchanged so that a box of
-// `box_rows` rows is d / width panels one after the other.
-template <class T>
-inline cudaError_t hopper_map(CUtensorMap& map, const T* x, int heads, int N, int d, int box_rows, int width) {
-  static const auto encode = [] {
-    void* entry = nullptr;
-    cudaDriverEntryPointQueryResult found;
-    cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &found);
-    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(entry);
-  }();
-  if (encode == nullptr) return cudaErrorInsufficientDriver;
-  const auto size = [](auto n) { return static_cast<cuuint64_t>(n); };
-  const cuuint64_t extent[4] = {size(width), size(N), size(d / width), size(heads)};
-  const cuuint64_t stride[3] = {size(d) * sizeof(T), width * sizeof(T), size(N) * d * sizeof(T)};  // of dimensions 1, 2, 3
-  const cuuint32_t step[4] = {1, 1, 1, 1};
-  const cuuint32_t box[4] = {static_cast<cuuint32_t>(width), static_cast<cuuint32_t>(box_rows), static_cast<cuuint32_t>(d / width), 1};
-  const CUresult result =
-      encode(&map, std::is_same_v<T, __half> ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 4,
-             const_cast<T*>(x), extent, stride, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
-             width == 64 ? CU_TENSOR_MAP_SWIZZLE_128B : CU_TENSOR_MAP_SWIZZLE_NONE,
-             CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  return result == CUDA_SUCCESS ? cudaSuccess : cudaErrorInvalidValue;
-}
-
-constexpr int kHopperCounters = 256;                             // launches that may be under way at a time
-static __device__ unsigned hopper_taken[kHopperCounters];        // all 0 between launches
-
-template <class T, int d, bool causal, class Options>
-cudaError_t launch_hopper_shape(const T* Q, const T* K, const T* V, T* O, float* L, const AttentionShape& shape, cudaStream_t stream) {
-  using Tile = HopperTile<d, Options>;
-  const auto kernel = hopper<T, d, causal, Options>;
-  constexpr int shared_bytes = sizeof(HopperShared<T, d, Tile>);
-  const int N = shape.seq, heads = shape.batch * shape.heads, kv_heads = shape.batch * shape.kv_heads;
-  CUtensorMap gQ, gK, gV, gO;
-  for (const cudaError_t error : {hopper_map(gQ, Q, heads, N, d, 64, Tile::width), hopper_map(gK, K, kv_heads, N, d, Tile::Bc, Tile::width),
-                                  hopper_map(gV, V, kv_heads, N, d, Tile::Bc, Tile::width), hopper_map<T>(gO, O, heads, N, d, 64, Tile::width),
-                                  cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)}) {
-    if (error != cudaSuccess) return error;
-  }
-  int device = 0, sms = 0;
-  unsigned* taken = nullptr;
-  static std::atomic<unsigned> launches{0};
-  cudaGetDevice(&device);
-  cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device);
-  if (const cudaError_t error = cudaGetSymbolAddress(reinterpret_cast<void**>(&taken), hopper_taken); error != cudaSuccess) return error;
-  const int row_tiles = (N + Tile::Br - 1) / Tile::Br;
-  const HopperWork work{.N = N, .heads_per_kv_head = shape.heads / shape.kv_heads, .batch_heads = heads, .row_tiles = row_tiles,
-                        .last_heads = causal ? std::min(heads, (3 * sms + row_tiles - 1) / row_tiles) : 0,
-                        .scale_log2 = 1.44269504f / std::sqrt(static_cast<float>(d)), .taken = taken + launches++ % kHopperCounters};
-  const int tiles = heads * row_tiles;
-  kernel<<<Options::persistent ? std::min(tiles, sms) : tiles, Tile::threads, shared_bytes, stream>>>(gQ, gK, gV, gO, L, work);
-  return cudaGetLastError();
-}
-
-// O (batch, heads, N, d) = softmax(Q Kᵀ / √d) V and L (batch, heads, N) = m + log l; K and V (batch, kv_heads, N, d), where
-// kv_heads divides heads. T is __half or __nv_bfloat16; d is 64, 128 or 256. All pointers are multiples of 16 bytes.
-template <class T, class Options = HopperOptions>
-cudaError_t launch_hopper(const T* Q, const T* K, const T* V, T* O, float* L, const AttentionShape& shape, cudaStream_t stream = 0) {
-  if (!is_valid(shape)) return cudaErrorInvalidValue;
-  return with_bools(shape.causal, [&](auto causal) {
-    switch (shape.dim) {
-      case 64: return launch_hopper_shape<T, 64, causal, Options>(Q, K, V, O, L, shape, stream);
-      case 128: return launch_hopper_shape<T, 128, causal, Options>(Q, K, V, O, L, shape, stream);
-      case 256: return launch_hopper_shape<T, 256, causal, Options>(Q, K, V, O, L, shape, stream);
-      default: return cudaErrorInvalidValue;
-    }
-  });
 }
 
 }  // namespace flashlab

@@ -99,6 +99,17 @@ __device__ inline uint64_t matrix_descriptor(const void* shared, int leading_byt
   return (shared_address(shared) & 0x3ffff) >> 4 | static_cast<uint64_t>(leading_bytes >> 4) << 16 |
          static_cast<uint64_t>(stride_bytes >> 4) << 32 | static_cast<uint64_t>(swizzle_128) << 62;
 }
+// wgmma reads matrices of 8 rows × 16 bytes. Swizzled, eight side by side are an atom of 1 KB. Otherwise each is 128 bytes in
+// one piece, with the next rows behind it and the next columns a panel further. The operand's rows run along k, or its
+// columns do.
+template <bool swizzle>
+__device__ inline uint64_t rows_descriptor(const void* shared, int panel_bytes) {
+  return swizzle ? matrix_descriptor(shared, 0, 1024, true) : matrix_descriptor(shared, panel_bytes, 128, false);
+}
+template <bool swizzle>
+__device__ inline uint64_t columns_descriptor(const void* shared, int panel_bytes) {
+  return swizzle ? matrix_descriptor(shared, panel_bytes, 1024, true) : matrix_descriptor(shared, 128, panel_bytes, false);
+}
 __device__ inline void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int pending>

@@ -132,6 +132,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     const int key0 = j * Bc;
     if (key0 >= warp_keys) continue;                          // above the diagonal, all of it
 
+    // [scores]
     float s[M][Bc / 8][4] = {};                               // S_ij = Q_i K_jᵀ   (16M, Bc) of a warp
 #pragma unroll
     for (int k = 0; k < d / 16; ++k) {
@@ -145,6 +146,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
         }
       }
     }
+    // [scores]
     if (key0 + Bc > (causal ? min(N, first_row + 1) : N)) {   // only tiles at an edge have something to hide
       for (int i = 0; i < M; ++i) {
         for (int e = 0; e < 4; ++e) {
@@ -220,6 +222,9 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     for (int h = 0; h < 2; ++h) {
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 1);
       l[i][h] += __shfl_xor_sync(0xffffffffu, l[i][h], 2);
+      if (Options::exp2_folded) {                             // what rounding m·scale put into every term of l: the P of
+        l[i][h] *= exp2_approx(fmaf(-m[i][h], scale_log2, __fmul_rn(m[i][h], scale_log2)));  // the maximum, 1, has lost it
+      }
       const float inverse = __fdividef(1.0f, l[i][h]);
       const int r = 16 * i + 8 * h + g, row = first_row + r;
 #pragma unroll

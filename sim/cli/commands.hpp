@@ -13,6 +13,7 @@ namespace flashlab::cli {
 struct ReportArguments {
   std::vector<std::string> stages;  ///< slugs; empty: all
   std::string batch, heads, seq, dim, dtype;
+  std::string kv_heads;  ///< run: heads of K and V
   bool causal = false;
   std::string q, k, v, input;  ///< files
   std::string seed;
@@ -30,6 +31,8 @@ struct MeasureArguments {
   std::string measured;  ///< where measurement files lie; empty: the tree's
   bool saved = false;    ///< compare what is there, measure nothing
   bool quick = false;    ///< the smallest shape alone
+  bool card = false;     ///< what was measured alone, nothing simulated
+  std::string seq;       ///< this N alone
   std::string format = "table";
 };
 

@@ -8,6 +8,8 @@
 #include <new>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/lab_command.hpp"
+#include "sim/cli/view_command.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/profile/profile.hpp"
@@ -33,6 +35,7 @@ Examples:
   flashlab run fused --seq 300 --dim 64 --sram 96K
   flashlab run online-q --machine simt --seq 256     the CUDA source on the CPU, counted as on an H100
   flashlab run online-q --machine gpu                the same source on this machine's GPU
+  flashlab run tensor-core --machine simt --dtype fp16 --seq 256 --heads 4 --kv-heads 2
 )";
 
 void add_problem_options(CLI::App& app, ReportArguments& a) {
@@ -117,11 +120,16 @@ int run_program(int argc, char** argv) {
   report->footer(std::string(kReportExamples));
 
   CLI::App* const run = app.add_subcommand("run", "One stage, checked against the oracle");
-  run->add_option("STAGE", run_arguments.stages, "naive, fused, tiled, online-kv or online-q")
+  run->add_option("STAGE", run_arguments.stages,
+                  "naive, fused, tiled, online-kv, online-q, registers, tensor-core or hopper")
       ->required()
       ->expected(1);
   run->add_option("--machine", run_arguments.machine, "tile (default), simt or gpu");
   add_problem_options(*run, run_arguments);
+  run->add_option("--kv-heads", run_arguments.kv_heads,
+                  "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
+                  "gpu; registers, tensor-core, hopper)")
+      ->group("Problem");
   run->add_option("--out", run_arguments.out, "write O there, as .npy")->group("Output");
   run->add_option("--format", run_arguments.format, "table, json or csv")->group("Output");
   run->footer(std::string(kRunExamples));
@@ -139,10 +147,13 @@ int run_program(int argc, char** argv) {
   measure->add_option("--measured", measure_arguments.measured,
                       "where measurement files lie (default: the tree's)");
   measure->add_flag("--quick", measure_arguments.quick, "the smallest shape alone");
+  measure->add_option("--seq", measure_arguments.seq, "this N alone (4K)");
+  measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
   measure->add_option("--format", measure_arguments.format, "table or csv");
   measure->footer(
       "\nExamples:\n"
       "  flashlab measure --saved --quick      simulated beside the H100's saved counters, half a minute\n"
+      "  flashlab measure naive --saved --card --seq 4K   what the H100 counted, at once\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
 
   BenchArguments b;
@@ -259,6 +270,10 @@ int run_program(int argc, char** argv) {
       "  flashlab docs --check              what the test does\n"
       "docs/writing.md shows the markers.");
 
+  const ViewCommand view = declare_view(app, add_problem_options);
+
+  const std::function<int()> lab_command = add_lab_command(app);
+
   refuse_unknown_command(app, argc, argv);
   try {
     app.parse(argc, argv);
@@ -269,6 +284,8 @@ int run_program(int argc, char** argv) {
     throw UsageError(fmt::format("{}: see flashlab {}--help", error.what(),
                                  chosen.empty() ? "" : chosen.front()->get_name() + " "));
   }
+  if (*view.app) return view.run();
+  if (app.got_subcommand("lab")) return lab_command();
   if (*run) return run_command(run_arguments);
   if (*profile) {
     using Format = simt::ProfileOptions::Format;

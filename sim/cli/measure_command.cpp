@@ -27,6 +27,7 @@ struct Counter {
   double absolute = 0;  ///< or this much, whichever is larger (the metric's unit)
 };
 constexpr double kMega = 1e6;
+constexpr Bytes kSectorBytes = 32;
 constexpr std::array kCounters{
     Counter{"l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum", "load requests"},
     Counter{"l1tex__t_requests_pipe_lsu_mem_global_op_st.sum", "store requests"},
@@ -87,6 +88,7 @@ std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
 bool wanted(const MeasureArguments& a, const gpu::MeasuredLaunch& launch) {
   if (!a.stages.empty() && std::ranges::find(a.stages, launch.stage) == a.stages.end()) return false;
   // The quick part: every kernel and mask, on the smallest shape.
+  if (!a.seq.empty() && static_cast<Bytes>(launch.seq) != parse_size(a.seq, "--seq")) return false;
   return !a.quick || (launch.heads == 4 && launch.seq == 512 && launch.dim == 64);
 }
 
@@ -105,6 +107,10 @@ std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu
   Progress progress("stages × shapes");
   Index done = 0;
   for (auto& [shape, rows] : by_shape) {
+    if (a.card) {
+      std::ranges::move(rows, std::back_inserter(all));
+      continue;
+    }
     const auto& [stage, heads, seq, dim, causal] = shape;
     const Problem problem{.heads = heads, .seq = seq, .dim = dim, .causal = causal};
     const Inputs in = random_inputs(problem, 1);
@@ -158,6 +164,26 @@ std::string to_table(const std::vector<Comparison>& rows) {
   return table.str(false);
 }
 
+/// What the card counted, nothing beside it.
+std::string to_card_table(const std::vector<Comparison>& rows) {
+  using enum report::TextTable::Align;
+  report::TextTable table;
+  for (const char* heading : {"kernel", "heads", "N", "d", "mask"}) table.column(heading, left);
+  for (const char* heading :
+       {"load requests", "load sectors", "shared loads", "wavefronts", "L2 → L1", "HBM read", "HBM written"}) {
+    table.column(heading, right);
+  }
+  for (const Comparison& row : rows) {
+    const auto card = [&](std::size_t c) { return static_cast<Bytes>(row.measured.at(kCounters[c].metric)); };
+    const auto& [stage, heads, seq, dim, causal] = row.shape;
+    table.row({row.kernel, fmt::to_string(heads), fmt::to_string(seq), fmt::to_string(dim),
+               causal ? "causal" : "full", format_count(card(0)), format_count(card(2)), format_count(card(4)),
+               format_count(card(6)), format_bytes(kSectorBytes * card(8)), format_bytes(card(9)),
+               format_bytes(card(10))});
+  }
+  return table.str(false);
+}
+
 std::string to_csv(const std::vector<Comparison>& rows) {
   std::string text = "stage,kernel,heads,seq,dim,causal,metric,simulated,measured,within\n";
   for (const Comparison& row : rows) {
@@ -176,6 +202,9 @@ std::string to_csv(const std::vector<Comparison>& rows) {
 int measure_command(const MeasureArguments& a) {
   require_one_of("--format", a.format, {"table", "csv"});
   for (const std::string& stage : a.stages) stage_from_slug(stage);
+  if (a.card && (!a.saved || a.format != "table")) {
+    throw UsageError("--card shows the saved counters as a table: give --saved, and no --format");
+  }
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
   if (!a.from.empty()) {
     for (const fs::path& path : gpu::write_measurement(gpu::read_measured_folder(a.from), folder)) {
@@ -193,6 +222,13 @@ int measure_command(const MeasureArguments& a) {
   const std::vector<gpu::Measurement> measurements = read_measured(folder);
   const std::vector<Comparison> rows = compare(a, measurements);
   if (rows.empty()) throw UsageError("nothing that was measured fits these options");
+  if (a.card) {
+    const gpu::MeasuredCard& card = measurements.front().card;
+    print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name, card.driver,
+                      card.toolkit, card.date) +
+          to_card_table(rows));
+    return static_cast<int>(ExitCode::well);
+  }
   if (a.format == "csv") {
     print(to_csv(rows));
   } else {

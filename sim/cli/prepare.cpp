@@ -11,9 +11,7 @@
 #include "sim/core/text.hpp"
 
 namespace flashlab::cli {
-namespace {
 
-/// A count ≥ 1, or `otherwise` when not given.
 Index parse_count(const std::string& text, std::string_view option, Index otherwise) {
   if (text.empty()) return otherwise;
   const Bytes value = parse_size(text, option);
@@ -22,6 +20,8 @@ Index parse_count(const std::string& text, std::string_view option, Index otherw
     throw UsageError(fmt::format("{} {} overflows 64 bits", option, text));
   return static_cast<Index>(value);
 }
+
+namespace {
 
 tile::RegisterTile parse_register_tile(const std::string& text) {
   if (text.empty()) return {};

@@ -33,6 +33,9 @@ class Progress {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+/// A count ≥ 1 as people write it ("4", "8K"), or `otherwise` when the text is empty; throws UsageError.
+Index parse_count(const std::string& text, std::string_view option, Index otherwise);
+
 /// Throws UsageError, listing what is allowed, unless `value` is.
 void require_one_of(std::string_view option, const std::string& value,
                     std::initializer_list<std::string_view> allowed);

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cuda/host/gpu.hpp"
+#include "cuda/host/stage_runner.hpp"
 #include "sim/cli/prepare.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/npy.hpp"
@@ -48,6 +50,24 @@ std::string_view card_of(const DeviceProfile& device) {
     if (device.name.starts_with(profile.name)) return profile.name;
   }
   throw UsageError(fmt::format("the caches of {} are not modelled: take t4, a100, h100 or h200", device.name));
+}
+
+/// Of `heads` heads a batch, the first of each of `kept` groups.
+Tensor first_of_groups(const Tensor& X, Index kept) {
+  Tensor firsts(X.batch(), kept, X.seq(), X.dim());
+  for (Index head = 0; head < X.batch() * kept; ++head) {
+    std::copy_n(X.head(head * (X.heads() / kept)), X.head_size(), firsts.head(head));
+  }
+  return firsts;
+}
+
+/// The heads of K or V once for each head of Q that reads them: what the oracle takes.
+Tensor for_every_head(const Tensor& X, Index heads) {
+  Tensor all(X.batch(), heads, X.seq(), X.dim());
+  for (Index head = 0; head < X.batch() * heads; ++head) {
+    std::copy_n(X.head(head / (heads / X.heads())), X.head_size(), all.head(head));
+  }
+  return all;
 }
 
 Answer run_on_simt(const StageInfo& stage, const report::Request& request, const Inputs& in) {
@@ -104,14 +124,25 @@ Answer run_on_gpu(const StageInfo& stage, const report::Request& request, const 
   return answer;
 }
 
-int run_elsewhere(const ReportArguments& a, const Prepared& prepared) {
+int run_elsewhere(const ReportArguments& a, Prepared& prepared) {
   const report::Request& request = prepared.request;
   const StageInfo& stage = *request.stages.front();
-  const Inputs& in = *prepared.inputs;
+  Inputs& in = *prepared.inputs;
+  const Index heads = request.problem.heads;
+  const Index kv_heads = a.kv_heads.empty() ? heads : parse_count(a.kv_heads, "--kv-heads", heads);
+  if (kv_heads > heads || heads % kv_heads != 0)
+    throw UsageError(fmt::format("--kv-heads {} does not divide {} heads", kv_heads, heads));
+  if (kv_heads < heads) {
+    in.k = first_of_groups(in.k, kv_heads);
+    in.v = first_of_groups(in.v, kv_heads);
+  }
   Answer answer = a.machine == "simt" ? run_on_simt(stage, request, in) : run_on_gpu(stage, request, in);
-  const reference::Attention want = reference::attention(request.problem, in.q, in.k, in.v);
+  const reference::Attention want =
+      kv_heads == heads ? reference::attention(request.problem, in.q, in.k, in.v)
+                        : reference::attention(request.problem, in.q, for_every_head(in.k, heads),
+                                               for_every_head(in.v, heads));
   answer.error = reference::compare(answer.O.values(), want.O);
-  answer.tolerance = reference::tolerance(request.problem.dtype, want.largest_score);
+  answer.tolerance = reference::kernel_tolerance(request.problem.dtype, want.largest_score);
   if (answer.passed() && !a.out.empty()) write_npy(a.out, answer.O, request.problem.dtype);
 
   const Problem& p = request.problem;
@@ -125,6 +156,7 @@ int run_elsewhere(const ReportArguments& a, const Prepared& prepared) {
                {"problem",
                 {{"batch", p.batch},
                  {"heads", p.heads},
+                 {"kv_heads", kv_heads},
                  {"seq", p.seq},
                  {"dim", p.dim},
                  {"dtype", name_of(p.dtype)},
@@ -136,9 +168,10 @@ int run_elsewhere(const ReportArguments& a, const Prepared& prepared) {
           '\n');
   } else {
     print(
-        fmt::format("{} on the {} machine · {} heads · N = {} · d = {} · {} · {}\n\n{}\nrelative error {:.1e}, "
+        fmt::format("{} on the {} machine · {} heads{} · N = {} · d = {} · {} · {}\n\n{}\nrelative error {:.1e}, "
                     "largest {:.1e}: {}\n",
-                    stage.slug, a.machine, p.head_count(), p.seq, p.dim, name_of(p.dtype),
+                    stage.slug, a.machine, p.head_count(),
+                    kv_heads < heads ? fmt::format(", {} of K and V", p.batch * kv_heads) : "", p.seq, p.dim, name_of(p.dtype),
                     p.causal ? "causal" : "full", answer.text, answer.error.relative_frobenius,
                     answer.error.largest_absolute, answer.passed() ? "equals the oracle" : "FAILED"));
   }
@@ -159,6 +192,18 @@ int run_command(const ReportArguments& arguments) {
     require_one_of("--format", arguments.format, {"table", "json"});
   }
   Prepared prepared = prepare(arguments);
+  if (arguments.machine == "tile" && !arguments.kv_heads.empty()) {
+    throw UsageError(
+        "--kv-heads is for the kernels, --machine simt or gpu: a head of the tile machine loads its K and V by itself");
+  }
+  // What takes no fp32 is given bf16, unless the user or the files say otherwise.
+  const gpu::KernelStage* const kernel =
+      std::ranges::find(gpu::kKernelStages, prepared.request.stages.front()->slug, &gpu::KernelStage::slug);
+  if (!kernel->in_f32 && arguments.dtype.empty() && prepared.request.problem.dtype == DType::f32) {
+    ReportArguments rounded = arguments;
+    rounded.dtype = "bf16";
+    prepared = prepare(rounded);
+  }
   if (arguments.machine != "tile") return run_elsewhere(arguments, prepared);
   prepared.request.inputs = &*prepared.inputs;
   report::Report report;

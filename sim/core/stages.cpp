@@ -22,17 +22,26 @@ constexpr std::array kStages{
     StageInfo{"online-q", "online softmax, Q outside: FlashAttention-2", 6},
 };
 
+constexpr std::array kUpperRungs{
+    StageInfo{"registers", "tiles of S and O in registers, wide loads without conflicts", 7},
+    StageInfo{"tensor-core", "mma.sync in 16 bits, P stays in registers, tiles copied ahead", 8},
+    StageInfo{"hopper", "wgmma and TMA: warps that fetch beside warps that multiply", 9},
+};
+
 }  // namespace
 
 std::span<const StageInfo> stages() { return kStages; }
+std::span<const StageInfo> upper_rungs() { return kUpperRungs; }
 
 const StageInfo& stage_from_slug(std::string_view slug) {
   std::string wanted(slug);
   std::ranges::replace(wanted, '_', '-');
   std::vector<std::string_view> slugs;
-  for (const StageInfo& stage : kStages) {
-    if (stage.slug == wanted) return stage;
-    slugs.push_back(stage.slug);
+  for (const std::span<const StageInfo> part : {stages(), upper_rungs()}) {
+    for (const StageInfo& stage : part) {
+      if (stage.slug == wanted) return stage;
+      slugs.push_back(stage.slug);
+    }
   }
   const std::string nearest = nearest_name(wanted, slugs);
   throw UsageError(fmt::format("unknown stage \"{}\"{}: the stages are {}", slug,

@@ -85,9 +85,18 @@ Error compare(std::span<const float> got, std::span<const double> want) {
   return error;
 }
 
-double tolerance(DType dtype, double largest_score) {
-  const double unit_roundoff = dtype == DType::f32 ? 0x1p-24 : dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
-  return 4 * unit_roundoff * (2 + largest_score);
+namespace {
+
+double unit_roundoff(DType dtype) {
+  return dtype == DType::f32 ? 0x1p-24 : dtype == DType::f16 ? 0x1p-11 : 0x1p-8;
+}
+
+}  // namespace
+
+double tolerance(DType dtype, double largest_score) { return 4 * unit_roundoff(dtype) * (2 + largest_score); }
+
+double kernel_tolerance(DType dtype, double largest_score) {
+  return tolerance(DType::f32, largest_score) + (dtype == DType::f32 ? 0 : 3 * unit_roundoff(dtype));
 }
 
 }  // namespace flashlab::reference

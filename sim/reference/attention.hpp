@@ -36,4 +36,8 @@ Error compare(std::span<const float> got, std::span<const double> want);
 /// the scores, since an error e in a score is a relative error e in its exponential.
 double tolerance(DType dtype, double largest_score);
 
+/// The same for a kernel that rounds Q, K, V, P and O to the type and keeps S in fp32: the size of the scores then matters
+/// to fp32's roundings alone. Of Q, K and V the rounded values are what the oracle is given.
+double kernel_tolerance(DType dtype, double largest_score);
+
 }  // namespace flashlab::reference

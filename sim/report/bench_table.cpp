@@ -333,13 +333,11 @@ std::string ladder_table(const BenchRun& run) {
 }
 
 std::string idea_of(std::string_view slug) {
-  for (const StageInfo& stage : stages()) {
-    if (stage.slug == slug) return std::string(stage.title);
+  for (const std::span<const StageInfo> part : {stages(), upper_rungs()}) {
+    for (const StageInfo& stage : part) {
+      if (stage.slug == slug) return std::string(stage.title);
+    }
   }
-  // The upper rungs are kernels alone.
-  if (slug == "registers") return "tiles of S and O in registers, wide loads without conflicts";
-  if (slug == "tensor-core") return "mma.sync in 16 bits, P stays in registers, tiles copied ahead";
-  if (slug == "hopper") return "wgmma and TMA: warps that fetch beside warps that multiply";
   return "";
 }
 

@@ -16,9 +16,17 @@ namespace {
 
 using Program = void (*)(Attention&);
 
+bool is_upper_rung(const StageInfo& stage) {
+  return std::ranges::any_of(upper_rungs(), [&](const StageInfo& rung) { return rung.slug == stage.slug; });
+}
+
+/// Whether the stage writes L. The upper rungs are other kernels of the same algorithm.
+bool runs_online_q(const StageInfo& stage) { return stage.slug == "online-q" || is_upper_rung(stage); }
+
 Program program_of(const StageInfo& stage) {
-  constexpr std::array<std::pair<std::string_view, Program>, 5> programs{
-      {{"naive", naive}, {"fused", fused}, {"tiled", tiled}, {"online-kv", online_kv}, {"online-q", online_q}}};
+  constexpr std::array<std::pair<std::string_view, Program>, 4> programs{
+      {{"naive", naive}, {"fused", fused}, {"tiled", tiled}, {"online-kv", online_kv}}};
+  if (runs_online_q(stage)) return online_q;
   for (const auto& [slug, program] : programs) {
     if (slug == stage.slug) return program;
   }
@@ -156,6 +164,17 @@ TileChoice choose_tiles(const StageInfo& stage, const Problem& problem, const Ru
     }
     throw refusal(stage, problem, options);
   }
+  if (const KernelTile own = kernel_tile(stage.slug, static_cast<int>(problem.dim)); own.rows > 0) {
+    // Bc changes no byte of HBM traffic, Br does: it goes last. A kernel's S and O are in registers, which M is not.
+    for (Index rows = own.rows; rows > 0; rows /= 2) {
+      const Index cols = largest_that(own.cols, [&](Index c) { return fit(sizes(rows, c)); });
+      if (cols == 0) continue;
+      return {sizes(rows, cols), options.rows && options.cols             ? "given"
+                                 : rows == own.rows && cols == own.cols ? "the kernel's"
+                                                                        : "the kernel's, shrunk to fit M"};
+    }
+    throw refusal(stage, problem, options);
+  }
   const TileSizes paper = sizes(paper_rows, paper_cols);
   if (fit(paper)) return {paper, options.rows && options.cols ? "given" : "paper"};
   const auto shrunk = [&](Index cols) { return sizes(std::min(cols, problem.dim), cols); };
@@ -185,6 +204,25 @@ StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions&
                           {});
   run.traffic = head.traffic;
   run.notes = std::move(head.notes);
+  return run;
+}
+
+StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options, const Tensor& Q,
+               const Tensor& K, const Tensor& V, Index head, const EventSink& sink) {
+  problem.validate();
+  Problem one = problem;
+  one.batch = one.heads = 1;
+  const StageInfo* const stages[] = {&stage};
+  require_memory(stages, one);
+  StageRun run{.stage = &stage, .tiles = choose_tiles(stage, problem, options)};
+  run.O.emplace(1, 1, problem.seq, problem.dim, kPoison);
+  if (stage.slug == "online-q") run.L.emplace(1, 1, problem.seq, 1, kPoison);
+  HeadRun answer =
+      run_head(stage, problem, run.tiles.size,
+               {.sram_bytes = options.sram_bytes, .register_tile = options.register_tile, .sink = sink},
+               {Q.head(head), K.head(head), V.head(head), run.O->head(0), run.L ? run.L->head(0) : nullptr});
+  run.traffic = answer.traffic;
+  run.notes = std::move(answer.notes);
   return run;
 }
 
@@ -228,7 +266,7 @@ std::vector<StageRun> execute(std::span<const StageInfo* const> stages, const Pr
     StageRun& run =
         runs.emplace_back(StageRun{.stage = stage, .tiles = choose_tiles(*stage, problem, options)});
     run.O.emplace(problem.batch, problem.heads, problem.seq, problem.dim, kPoison);
-    if (stage->slug == "online-q") run.L.emplace(problem.batch, problem.heads, problem.seq, 1, kPoison);
+    if (runs_online_q(*stage)) run.L.emplace(problem.batch, problem.heads, problem.seq, 1, kPoison);
   }
   std::vector<HeadRun> answers(static_cast<std::size_t>(heads * std::ssize(runs)));
   std::atomic<Index> done = 0;

@@ -41,12 +41,12 @@ struct StageRun {
   Traffic traffic;
   std::vector<std::string> notes;
   std::optional<Tensor> O;  ///< (batch, heads, N, d); absent when only counted
-  std::optional<Tensor> L;  ///< (batch, heads, N, 1); of online-q alone
+  std::optional<Tensor> L;  ///< (batch, heads, N, 1); of online-q and the rungs above
 };
 
 /// Tile sizes for a stage: those given, the others from M by the paper's rule, Bc = ceil(M/4d) and Br = min(Bc, d)
 /// with M in elements, at most N, and smaller where the stage's working set would not fit.
-/// `fused` takes Bc ≤ 32 instead, and as many whole rows of S as fit.
+/// `fused` takes Bc ≤ 32 instead, and as many whole rows of S as fit; an upper rung takes its kernel's tile.
 /// Throws StageRefusal when nothing fits. Costs some dozens of counted tile visits.
 TileChoice choose_tiles(const StageInfo& stage, const Problem& problem, const RunOptions& options);
 
@@ -60,6 +60,11 @@ StageRun count(const StageInfo& stage, const Problem& problem, const RunOptions&
 /// Traffic of one head with an event for each step; no arithmetic. O(Tr·Tc).
 StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options,
                const EventSink& sink);
+
+/// The same with numbers, for head `head` of Q, K, V (batch, heads, N, d): each event of an operation then shows what
+/// it left (Event::result). O(N²·d). Throws as count() and require_memory() do.
+StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options, const Tensor& Q,
+               const Tensor& K, const Tensor& V, Index head, const EventSink& sink);
 
 /// Throws EnvironmentError when running these stages with numbers, and checking them, would not fit in memory.
 void require_memory(std::span<const StageInfo* const> stages, const Problem& problem);

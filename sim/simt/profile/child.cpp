@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "sim/simt/launch.hpp"
+#include "sim/simt/replay/posing.hpp"
 #include "sim/simt/replay/replay.hpp"
-#include "sim/simt/runtime/device_facts.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/worker.hpp"
 
@@ -146,24 +146,6 @@ void write_report() {
 bool wants(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr || std::string_view(value) != "0";
-}
-
-// The program sees the card too.
-void pose_as(const ReplayProfile& profile) {
-  DeviceFacts facts;
-  const bool t4 = profile.name == "t4", hopper = profile.name.starts_with("h");
-  facts.card = profile.card;
-  facts.major = t4 ? 7 : hopper ? 9 : 8;
-  facts.minor = t4 ? 5 : 0;
-  facts.sm_count = profile.sm_count;
-  facts.threads_per_sm = profile.sm.threads;
-  facts.blocks_per_sm = profile.sm.blocks;
-  facts.shared_bytes_per_block = profile.sm.shared_per_block;
-  facts.shared_bytes_per_sm = static_cast<std::size_t>(profile.sm.carveouts_kib.back()) << 10;
-  facts.shared_bytes_reserved = profile.sm.shared_reserved;
-  facts.l2_bytes = std::size_t{t4 ? 4u : hopper ? 50u : 40u} << 20;
-  if (profile.name != "h100") facts.clock_khz = facts.memory_clock_khz = facts.memory_bus_bits = 0;
-  set_device_facts(std::move(facts));
 }
 
 // Each launch from cold caches, as Nsight Compute profiles it.

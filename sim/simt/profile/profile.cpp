@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "sim/core/error.hpp"
+#include "sim/core/fingerprint.hpp"
 #include "sim/core/temporary_folder.hpp"
 #include "sim/simt/compile/compile.hpp"
 #include "sim/simt/replay/profiles.hpp"
@@ -28,23 +29,6 @@ std::vector<std::string> split(std::string_view list, char separator) {
   }
   return parts;
 }
-
-// Two 64-bit FNV-1a sums: a name for what goes into a compilation.
-class Fingerprint {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) {
-      a_ = (a_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
-      b_ = (b_ + static_cast<unsigned char>(c)) * 0x9E3779B97F4A7C15ull;
-      b_ ^= b_ >> 29;
-    }
-    a_ = (a_ ^ 0xFF) * 0x100000001B3ull;
-  }
-  std::string text() const { return fmt::format("{:016x}{:016x}", a_, b_); }
-
- private:
-  std::uint64_t a_ = 0xCBF29CE484222325ull, b_ = 0;
-};
 
 fs::path cache_folder(const ProfileOptions& options) {
   fs::path folder = options.cache_dir;

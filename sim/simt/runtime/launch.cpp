@@ -361,6 +361,8 @@ class RunningLaunch final : public Launch {
 void set_run_options(RunOptions wanted) {
   options() = std::move(wanted);
   device_memory::track_writes(options().checks.unwritten);
+  device_memory::close_image(options().checks.closed);
+  allow_line_lookups(!options().checks.closed);
 }
 const RunOptions& run_options() { return options(); }
 

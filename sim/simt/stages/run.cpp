@@ -6,30 +6,32 @@
 
 #include "cuda/host/stage_runner.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/stages.hpp"
 #include "sim/simt/launch.hpp"
+#include "sim/simt/replay/posing.hpp"
 
 namespace flashlab::simt {
 namespace {
 
-/// Restores how kernels run in this process.
+/// Restores how kernels run in this process, and on what.
 struct ScopedOptions {
   RunOptions before = run_options();
+  DeviceFacts card = device_facts();
   ~ScopedOptions() {
     set_run_options(before);
     set_launch_finished({});
+    set_device_facts(card);
   }
 };
 
-std::vector<std::string_view> kernels_of(std::string_view slug) {
-  for (const gpu::KernelStage& stage : gpu::kKernelStages) {
-    if (stage.slug != slug) continue;
-    std::vector<std::string_view> names;
-    std::ranges::copy_if(stage.kernels, std::back_inserter(names),
-                         [](std::string_view name) { return !name.empty(); });
-    return names;
+const gpu::KernelStage& kernels_of(std::string_view slug) {
+  const StageInfo& stage = stage_from_slug(slug);  // names what is no stage
+  if (stage.slug == "hopper") {
+    throw UsageError(
+        "hopper does not run on the simt machine: TMA, mbarriers and wgmma are not simulated; take tensor-core, the "
+        "rung below, or --machine tile for its traffic");
   }
-  throw UsageError(
-      fmt::format("{} has no CUDA kernel yet: naive, fused, tiled, online-kv and online-q have", slug));
+  return *std::ranges::find(gpu::kKernelStages, stage.slug, &gpu::KernelStage::slug);
 }
 
 }  // namespace
@@ -37,33 +39,35 @@ std::vector<std::string_view> kernels_of(std::string_view slug) {
 StageRun run_stage(std::string_view slug, const Problem& problem, const Tensor& Q, const Tensor& K,
                    const Tensor& V, const StageOptions& options) {
   problem.validate();
-  const std::vector<std::string_view> names = kernels_of(slug);
-  if (problem.dtype != DType::f32) {
-    throw UsageError(fmt::format("{}: the kernel takes fp32, not {}", slug, name_of(problem.dtype)));
-  }
+  const gpu::KernelStage& stage = kernels_of(slug);
+  slug = stage.slug;
   if (problem.head_count() > INT32_MAX || problem.seq > INT32_MAX) {
     throw UsageError(fmt::format("{}: heads and N of a kernel must fit in 32 bits", slug));
   }
   const gpu::KernelShape shape{.heads = static_cast<int>(problem.head_count()),
                                .seq = static_cast<int>(problem.seq),
                                .dim = static_cast<int>(problem.dim),
-                               .causal = problem.causal};
+                               .causal = problem.causal,
+                               .kv_heads = static_cast<int>(K.batch() * K.heads()),
+                               .dtype = problem.dtype};
   StageRun run;
   std::optional<Replay> replay;
   if (!options.card.empty()) replay.emplace(replay_profile(options.card));
 
   const ScopedOptions restore;
+  if (replay) pose_as(replay->profile());
+  const int registers = options.registers_per_thread.value_or(stage.registers);
   RunOptions run_options_now;
   run_options_now.checks = {.races = options.checks, .unwritten = options.checks};
   if (replay) {
     run_options_now.observer = [&](Launch& launch) {
       const LaunchShape& s = launch.shape();
       const KernelResources resources{.threads_per_block = static_cast<int>(s.block.count()),
-                                      .registers_per_thread = options.registers_per_thread,
+                                      .registers_per_thread = registers,
                                       .static_shared_bytes = s.static_shared_bytes,
                                       .dynamic_shared_bytes = s.dynamic_shared_bytes};
       ReplayOptions replay_options;
-      const std::string_view kernel = names.at(run.kernels.size());
+      const std::string_view kernel = stage.kernels.at(run.kernels.size());
       if (options.progress) {
         replay_options.progress = [&](std::uint64_t done, std::uint64_t total) {
           options.progress(kernel, done, total);
@@ -81,7 +85,7 @@ StageRun run_stage(std::string_view slug, const Problem& problem, const Tensor& 
   set_launch_finished([&](const Launch& launch, const LaunchCounters& counters) {
     if (!replay) run.kernels.emplace_back();
     KernelRun& kernel = run.kernels.at(finished);
-    kernel.kernel = names.at(finished++);
+    kernel.kernel = stage.kernels.at(finished++);
     kernel.grid = launch.shape().grid;
     kernel.block = launch.shape().block;
     kernel.counters = counters;

@@ -34,16 +34,16 @@ struct StageOptions {
   std::string_view
       card;  ///< "h100": replay through its caches, left by a profiler before each kernel; empty: count only
   bool checks = false;  ///< look for races and reads of unwritten memory too; slower
-  /// For the occupancy. On sm_90 the naive and fused kernels take 30 to 32; the others take 53 to 72, and their shared
-  /// memory allows no more blocks than those do.
-  int registers_per_thread = 32;
+  std::optional<int> registers_per_thread{};  ///< for the occupancy; by default what sm_90 gives the stage
   std::function<void(std::string_view kernel, std::uint64_t done, std::uint64_t total)> progress{};
 };
 
-/// Runs a stage: fp32, d in {32, 64, 96, 128}, any N ≥ 1. Not to be called from two threads at once: the runtime is
-/// one device. Costs about 10 ns a thread access of the kernel on one core; memory as on the card, and the traces of
-/// the resident blocks when a card is named.
-/// Throws UsageError for an unknown stage or a shape that the kernel refuses.
+/// Runs a stage on Q (batch, heads, N, d), K and V (batch, kv_heads, N, d): any N ≥ 1, the types and d that its kernel
+/// takes (gpu::kKernelStages); kv_heads may be less than heads, dividing it, where the kernel groups queries. Values are
+/// rounded to the problem's type. With a card, the kernel sees that card's limits. Not to be called from two threads at
+/// once: the runtime is one device. Costs about 10 ns a thread access of the kernel on one core; memory as on the
+/// card, and the traces of the resident blocks when a card is named.
+/// Throws UsageError for an unknown stage, for `hopper`, and for a shape that the kernel refuses.
 [[gnu::visibility("default")]] StageRun run_stage(std::string_view slug, const Problem& problem,
                                                   const Tensor& Q, const Tensor& K, const Tensor& V,
                                                   const StageOptions& options = {});

@@ -1,0 +1,1 @@
+// node charts.mjs: reads the page's data on stdin.

@@ -39,6 +39,7 @@ const codeSpan = (text) => (/['`]/.test(text) ? `\`\`${text}\`\`` : `\`${text}\`
 /** Text between code and formulas: links and pictures. */
 function prose(text) {
   return text
+    .replace(/<a (?:id|name)="([^"]+)">/g, (all, name) => `<a name="${label}--${name}">`)
     .replace(/!\[([^\]]*)\]\(([^)\s]+)\)/g, (all, alt, path) => {
       if (/^[a-z]+:/.test(path)) throw new Error(`${file}: a picture from outside: ${path}`);
       return `<img class="figure" src="figures/${basename(path)}" alt="${escaped(alt).replaceAll('"', "&quot;")}">`;

@@ -8,13 +8,17 @@ import { allPages } from "./pages.mjs";
 const root = process.cwd();
 const [html, modules] = process.argv.slice(2);
 
+const missing = [];
 mkdirSync(join(html, "mathjax", "es5"), { recursive: true });
 cpSync(join(modules, "mathjax/es5/tex-svg.js"), join(html, "mathjax/es5/tex-svg.js"));
 
 mkdirSync(join(html, "figures"), { recursive: true });
 for (const path of allPages(root)) {
   for (const [, picture] of readFileSync(join(root, path), "utf8").matchAll(/!\[[^\]]*\]\(([^)\s]+)\)/g)) {
-    if (!/^[a-z]+:/.test(picture)) cpSync(join(root, dirname(path), picture), join(html, "figures", basename(picture)));
+    if (/^[a-z]+:/.test(picture)) continue;
+    const from = join(root, dirname(path), picture);
+    if (existsSync(from)) cpSync(from, join(html, "figures", basename(picture)));
+    else missing.push(`${path}: there is no picture ${picture}`);
   }
 }
 
@@ -26,7 +30,6 @@ for (const name of readdirSync(html).filter((name) => /_8(hpp|cuh)\.html$/.test(
   if (path) sources.set(path, name);
 }
 
-const missing = [];
 for (const name of readdirSync(html).filter((name) => name.endsWith(".html"))) {
   const text = readFileSync(join(html, name), "utf8");
   const changed = text
@@ -43,7 +46,6 @@ for (const name of readdirSync(html).filter((name) => name.endsWith(".html"))) {
     // A code block scrolls sideways: it must be reachable by keyboard.
     .replace(/<(pre|div) class="(fragment|memproto)"/g, '<$1 class="$2" tabindex="0"')
     .replace('<div id="doc-content"', '<div id="doc-content" tabindex="0"')
-    .replace('id="MSearchField"', 'id="MSearchField" aria-label="Search"')
     .replaceAll('"><span class="icondoc"></span></a>', '" aria-label="source"><span class="icondoc"></span></a>')
     .replace(/<table class="markdownTable"/g, '<table class="markdownTable" tabindex="0"');
   for (const [, path] of changed.matchAll(/href="tree\/([^"#]*)/g)) {
@@ -55,6 +57,12 @@ for (const name of readdirSync(html).filter((name) => name.endsWith(".html"))) {
   const shown = changed.replace(/href="tree\/([^"#]*)"/g, 'href="tree/$1.txt"');
   if (shown !== text) writeFileSync(join(html, name), shown);
 }
+// The field of the search is made by a script.
+const menu = join(html, "menu.js");
+const script = readFileSync(menu, "utf8");
+if (!script.includes('id="MSearchField"')) missing.push("menu.js: no search field to label: Doxygen has changed");
+writeFileSync(menu, script.replaceAll('id="MSearchField"', 'id="MSearchField" aria-label="Search"'));
+
 if (missing.length > 0) {
   console.error(missing.join("\n"));
   process.exit(1);

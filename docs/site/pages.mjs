@@ -65,7 +65,7 @@ const kGroups = [
   ["Validation", ["docs/validation.md", "docs/replay-model.md", "docs/micro-kernels.md", "docs/formulas.md"]],
   ["Build on it", ["docs/api.md", "docs/add-a-stage.md", "docs/add-a-device.md", "docs/writing.md"]],
 ];
-const kBook = ["docs/book.md", "docs/essay.md", "docs/glossary.md", "docs/references.md"];
+const kBook = ["docs/book.md", "docs/essay.md", "docs/figures.md", "docs/glossary.md", "docs/references.md"];
 
 export function groupsOf(root) {
   const named = new Set([...kBook, ...kGroups.flatMap(([, paths]) => paths)]);

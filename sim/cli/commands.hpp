@@ -78,6 +78,8 @@ int devices_command(const std::string& format);
 int doctor_command(const std::string& format, const std::string& color);
 /// Brings what the texts show up to date; with `check` only says what differs (code 1).
 int docs_command(const DocsArguments& arguments);
+/// Prints a figure of the book as SVG; without a name, their list.
+int figure_command(const std::string& name);
 
 /// Writes to stdout and flushes; EnvironmentError when that fails (a full disk).
 void print(const std::string& text);

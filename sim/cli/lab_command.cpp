@@ -55,7 +55,8 @@ int list_labs(const LabArguments& a) {
     if (p.points >= 0) state = fmt::format("{:g} of {:g}", p.points, p.max_points);
     rows.push_back({std::string(lab->slug()) + "  " + std::string(lab->title()), "", state});
   }
-  print(table(rows) + fmt::format("\nYour work: {}\nBegin one: flashlab lab start 1\n", workspace.root().string()));
+  print(table(rows) +
+        fmt::format("\nYour work: {}\nBegin one: flashlab lab start 1\n", workspace.root().string()));
   return 0;
 }
 
@@ -63,10 +64,12 @@ int start_lab(const LabArguments& a) {
   const Lab& lab = lab_from_name(a.name);
   Workspace workspace(a.folder);
   workspace.start(lab);
-  print(fmt::format("{0}: your file\n{1}: what is asked\n\nflashlab lab check {2}    says what is right and what is not\n"
-                    "flashlab lab watch {2}    the same whenever you save\nflashlab lab hint {2}     three hints, one at a time\n",
-                    workspace.file_of(lab).string(), (workspace.file_of(lab).parent_path() / "README.md").string(),
-                    lab.number()));
+  print(fmt::format(
+      "{0}: your file\n{1}: what is asked\n\nflashlab lab check {2}    says what is right and what is not\n"
+      "flashlab lab watch {2}    the same whenever you save\nflashlab lab hint {2}     three hints, one at a "
+      "time\n",
+      workspace.file_of(lab).string(), (workspace.file_of(lab).parent_path() / "README.md").string(),
+      lab.number()));
   return 0;
 }
 
@@ -134,7 +137,8 @@ int hint_lab(const LabArguments& a) {
   Workspace workspace(a.folder);
   Progress p = workspace.progress(lab);
   if (!fs::exists(workspace.file_of(lab)))
-    throw UsageError(fmt::format("lab {} has not been started: `flashlab lab start {}`", lab.number(), lab.number()));
+    throw UsageError(
+        fmt::format("lab {} has not been started: `flashlab lab start {}`", lab.number(), lab.number()));
   const int number = std::min(p.hints + 1, 3);
   std::ifstream in(folder_of(lab) / "hints" / fmt::format("{}.md", number));
   if (!in) throw EnvironmentError(fmt::format("hint {} of lab {} is not there", number, lab.number()));

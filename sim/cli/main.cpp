@@ -126,9 +126,10 @@ int run_program(int argc, char** argv) {
       ->expected(1);
   run->add_option("--machine", run_arguments.machine, "tile (default), simt or gpu");
   add_problem_options(*run, run_arguments);
-  run->add_option("--kv-heads", run_arguments.kv_heads,
-                  "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
-                  "gpu; registers, tensor-core, hopper)")
+  run->add_option(
+         "--kv-heads", run_arguments.kv_heads,
+         "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
+         "gpu; registers, tensor-core, hopper)")
       ->group("Problem");
   run->add_option("--out", run_arguments.out, "write O there, as .npy")->group("Output");
   run->add_option("--format", run_arguments.format, "table, json or csv")->group("Output");
@@ -279,6 +280,12 @@ int run_program(int argc, char** argv) {
 
   const std::function<int()> lab_command = add_lab_command(app);
 
+  std::string figure_name;
+  CLI::App* const figure =
+      app.add_subcommand("figure", "A figure of the book, as SVG; without a name, their list");
+  figure->add_option("NAME", figure_name, "which one");
+  figure->footer("\nExample:\n  flashlab figure loops > loops.svg");
+
   refuse_unknown_command(app, argc, argv);
   try {
     app.parse(argc, argv);
@@ -308,6 +315,7 @@ int run_program(int argc, char** argv) {
   if (*measure) return measure_command(measure_arguments);
   if (*doctor) return doctor_command(doctor_format, doctor_color);
   if (*docs) return docs_command(docs_arguments);
+  if (*figure) return figure_command(figure_name);
   if (*devices) return devices_command(devices_format);
   return report_command(report_arguments);
 }

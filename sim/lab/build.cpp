@@ -197,8 +197,8 @@ Build build(const BuildOptions& options) {
     setenv("TMPDIR", folder.c_str(), 1);
     return compile_in(folder, parts, compiler);
   };
-  job.limits = {.wall_s = options.wall_s,
-                .cpu_s = static_cast<int>(options.wall_s),
+  job.limits = {.wall_s = 4.0 * options.cpu_s,
+                .cpu_s = options.cpu_s,
                 .resident_bytes = std::uint64_t{3} << 30,
                 .address_bytes = FLASHLAB_LAB_COMPILER_BYTES,
                 .file_bytes = std::uint64_t{128} << 20,
@@ -209,6 +209,8 @@ Build build(const BuildOptions& options) {
   if (!ended.empty()) return {.why = "solution.cu: the compiler was stopped: " + ended};
   if (!compiled.well()) {
     std::string words = read_text(folder / "words.txt");
+    if (words.find("terminated program") != std::string::npos || words.find("out of memory") != std::string::npos)
+      return {.why = fmt::format("solution.cu: the compiler was stopped: it took more than {} s or 3 GiB", options.cpu_s)};
     words = replaced(replaced(std::move(words), folder.string() + "/", ""), "student::", "");
     return {.refused = compiled.exit_code == 2, .why = words.empty() ? "solution.cu: it does not compile" : words};
   }

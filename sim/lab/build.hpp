@@ -13,7 +13,7 @@ struct BuildOptions {
   std::filesystem::path submission;  ///< the student's file
   std::filesystem::path harness;     ///< the lab's
   std::filesystem::path cache_dir;   ///< of built programs
-  double wall_s = 60;
+  int cpu_s = 20;                    ///< of each step of the compiler
 };
 
 struct Build {

@@ -58,8 +58,9 @@ void enter(const Contained& job, int printed, int input, int result) {
   prctl(PR_SET_DUMPABLE, 0);
   const int nothing = open("/dev/null", O_RDONLY);
   // All to high numbers first, so that none stands where another shall be.
-  const int p = fcntl(printed, F_DUPFD, 64), i = fcntl(input, F_DUPFD, 64), r = fcntl(result, F_DUPFD, 64),
-            z = fcntl(nothing, F_DUPFD, 64);
+  const int p = fcntl(printed, F_DUPFD, 32), i = fcntl(input, F_DUPFD, 32), r = fcntl(result, F_DUPFD, 32),
+            z = fcntl(nothing, F_DUPFD, 32);
+  if (p < 0 || i < 0 || r < 0 || z < 0) _exit(126);
   dup2(z, 0), dup2(p, 1), dup2(p, 2), dup2(i, 3), dup2(r, 4);
   close_range(5, ~0u, 0);
   if (chdir(job.limits.folder.c_str()) != 0) _exit(126);
@@ -68,7 +69,7 @@ void enter(const Contained& job, int printed, int input, int result) {
   limit(RLIMIT_CPU, static_cast<rlim_t>(job.limits.cpu_s));
   limit(RLIMIT_FSIZE, job.limits.file_bytes);
   if (job.limits.address_bytes != 0) limit(RLIMIT_AS, job.limits.address_bytes);
-  limit(RLIMIT_NOFILE, 64);
+  limit(RLIMIT_NOFILE, 128);
   if (!job.limits.may_start_processes) limit(RLIMIT_NPROC, 0);
   signal(SIGPIPE, SIG_DFL);
   signal(SIGXFSZ, SIG_DFL);
@@ -183,7 +184,7 @@ class Child {
 
 }  // namespace
 
-std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once) {
+std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once, bool give_up) {
   std::vector<Outcome> outcomes(jobs.size());
   std::vector<Child> running;
   running.reserve(static_cast<std::size_t>(std::max(at_once, 1)));
@@ -204,6 +205,9 @@ std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_on
     still.reserve(running.capacity());
     for (Child& child : running) {
       if (auto outcome = child.look()) {
+        if (give_up && outcome->out_of_time) {
+          for (; next < jobs.size(); ++next) outcomes[next].skipped = true;
+        }
         outcomes[child.number()] = std::move(*outcome);
       } else {
         still.push_back(std::move(child));
@@ -217,7 +221,10 @@ std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_on
 }
 
 std::string how_it_ended(const Outcome& o, const Limits& limits) {
-  if (o.out_of_time) return fmt::format("it ran longer than {:g} s and was stopped", limits.wall_s);
+  if (o.skipped) return "not run: another case ran out of time";
+  if (o.out_of_time)
+    return fmt::format("it ran longer than {:g} s and was stopped",
+                       o.wall_s > limits.wall_s ? limits.wall_s : static_cast<double>(limits.cpu_s));
   if (o.out_of_memory)
     return fmt::format("it used more than {} MiB of memory and was stopped", limits.resident_bytes >> 20);
   if (o.too_much_result) return "it wrote more than its results can be, and was stopped";

@@ -34,6 +34,7 @@ struct Outcome {
   int exit_code = -1;           ///< -1 when it was killed
   int signal = 0;               ///< that ended it
   bool out_of_time = false, out_of_memory = false, too_much_result = false;
+  bool skipped = false;         ///< not started, for another ran out of time
   std::string printed;          ///< stdout and stderr together, cut off at the limit
   std::string result;           ///< all that came through descriptor 4
   double wall_s = 0;
@@ -41,8 +42,9 @@ struct Outcome {
 };
 
 /// Runs them, `at_once` at a time, and waits; outcomes in the order of the jobs. What they started is dead afterwards.
-/// Throws EnvironmentError when no process can be made.
-std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once);
+/// With `give_up`, none is started any more once one has run out of time. Throws EnvironmentError when no process can be
+/// made.
+std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once, bool give_up = false);
 
 /// "it ran longer than 20 s", "it used more than …", "killed by signal 11 (…)"; "" when it ended by itself.
 std::string how_it_ended(const Outcome& outcome, const Limits& limits);

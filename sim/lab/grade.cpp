@@ -65,15 +65,15 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
       Contained job;
       job.arguments = {program.string()};
       job.input = write_job(c.job);
-      job.limits = {.wall_s = options.run_s,
-                    .cpu_s = static_cast<int>(options.run_s),
+      job.limits = {.wall_s = 4.0 * options.run_s,  // other programs want their share of the processor
+                    .cpu_s = options.run_s,
                     .resident_bytes = std::uint64_t{1} << 30};
       jobs.push_back(std::move(job));
       cases.push_back(&c);
     }
   }
   if (options.progress) options.progress(fmt::format("running {} cases", jobs.size()));
-  const std::vector<Outcome> outcomes = run_contained(jobs, options.at_once);
+  const std::vector<Outcome> outcomes = run_contained(jobs, options.at_once, true);
   std::vector<Ran> all(jobs.size());
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     all[k].of = cases[k];
@@ -83,6 +83,10 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
       all[k].failure = how_it_ended(o, jobs[k].limits);
       if (o.exit_code == 8)
         throw EnvironmentError("the filter of system calls (seccomp) cannot be set up: submissions are not run here");
+      // These codes are of the program around the submission alone, which cannot end the process itself.
+      if (o.exit_code >= 5 && o.signal == 0 && !o.out_of_time)
+        throw EnvironmentError(fmt::format("the grader's own part of a run failed (code {}): {}", o.exit_code,
+                                           o.printed.substr(0, 300)));
       if (all[k].failure.empty()) {
         all[k].failure = fmt::format("it ended with code {} before its results were there: {}", o.exit_code,
                                      o.printed.substr(0, o.printed.find('\n')));
@@ -129,7 +133,8 @@ Report grade(const Lab& lab, const fs::path& submission, const GradeOptions& opt
     if (options.progress) options.progress("compiling");
     const Build built = build({.submission = submission,
                                .harness = folder_of(lab) / "harness.cu",
-                               .cache_dir = options.cache_dir});
+                               .cache_dir = options.cache_dir,
+                               .cpu_s = options.build_s});
     if (built.program.empty()) {
       report.problem = (built.refused ? "refused by the rules of the labs:\n" : "") + built.why;
       return finish();

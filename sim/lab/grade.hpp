@@ -33,7 +33,7 @@ struct GradeOptions {
   Conditions conditions;
   std::filesystem::path cache_dir;  ///< of built programs
   int at_once = 2;                  ///< runs at a time
-  double run_s = 20;                ///< a run's limit
+  int build_s = 20, run_s = 10;     ///< limits of the compiler and of a run, of the processor's time
   std::function<void(const std::string&)> progress;
 };
 

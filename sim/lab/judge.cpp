@@ -155,8 +155,8 @@ Verdict compare(const Matrix& m, std::span<const float> got, std::span<const dou
     std::string actual, expected;
     for (std::size_t c = col0; c < col1; ++c) {
       const std::size_t i = (head * rows + r) * cols + c;
-      actual += fmt::format("{:9.4g}{}", got[i], wrong(i) ? '*' : ' ');
-      expected += fmt::format("{:9.4g} ", want[i]);
+      actual += fmt::format("{:>9.4g}{}", got[i], wrong(i) ? '*' : ' ');
+      expected += fmt::format("{:>9.4g} ", want[i]);
     }
     v.detail += fmt::format("{:<52}{}\n", actual, expected);
   }

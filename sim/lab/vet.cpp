@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <set>
+#include <utility>
 
 #include "sim/simt/rewrite/lexer.hpp"
 
@@ -107,7 +108,27 @@ std::string_view first_word(std::string_view s) {
   return s.substr(0, n);
 }
 
-/// The source with comments made spaces and continued lines joined (their ends kept, so that lines keep their numbers).
+/// Lines that end in `\\` (and blanks: the compiler forgives them) joined with the next, before anything else is read, as
+/// the compiler does it; their ends follow the joined line, so that the lines after it keep their numbers.
+std::string joined(std::string_view s) {
+  std::string text;
+  int owed = 0;
+  for (std::size_t at = 0; at < s.size(); ++at) {
+    if (s[at] == '\\') {
+      std::size_t end = at + 1;
+      while (end < s.size() && s[end] != '\n' && is_space(s[end])) ++end;
+      if (end < s.size() && s[end] == '\n') {
+        ++owed, at = end;
+        continue;
+      }
+    }
+    text += s[at];
+    if (s[at] == '\n') text.append(static_cast<std::size_t>(std::exchange(owed, 0)), '\n');
+  }
+  return text;
+}
+
+/// The source with comments made spaces.
 class Cleaner {
  public:
   explicit Cleaner(std::string_view s) : s_(s) {}
@@ -134,11 +155,7 @@ class Cleaner {
   void step() {
     const char c = s_[at_];
     if (c == '/' && next() == '/') {
-      while (at_ < s_.size() && s_[at_] != '\n') {
-        if (s_[at_] == '\\' && (next() == '\n' || (next() == '\r' && next(2) == '\n')))
-          refuse("a comment that goes on over a `\\` at the end of its line");
-        blank();
-      }
+      while (at_ < s_.size() && s_[at_] != '\n') blank();
     } else if (c == '/' && next() == '*') {
       blank(), blank();
       while (at_ < s_.size() && !(s_[at_] == '*' && next() == '/')) blank();
@@ -147,18 +164,11 @@ class Cleaner {
     } else if (c == '"' || c == '\'') {
       quoted(c);
     } else if (c == '\\') {
-      if (next() == '\n') {  // a macro's next line
-        blank();
-        ++line_, ++at_, ++owed_;
-      } else {
-        refuse("a `\\` outside of strings");
-        blank();
-      }
+      refuse("a `\\` outside of strings");
+      blank();
     } else if ((c == '%' && next() == ':') || (c == '<' && (next() == ':' || next() == '%'))) {
       if (!(c == '<' && next() == ':' && next(2) == ':')) refuse("a digraph: write #, [, ] or {, }");
       take();
-    } else if (c == '\n') {
-      for (take(); owed_ > 0; --owed_) text += '\n';
     } else if (static_cast<unsigned char>(c) >= 0x80 || (static_cast<unsigned char>(c) < 0x20 && !is_space(c))) {
       refuse("a character that is not plain ASCII, outside of comments");
       blank();
@@ -197,7 +207,7 @@ class Cleaner {
 
   std::string_view s_;
   std::size_t at_ = 0;
-  int line_ = 1, owed_ = 0;
+  int line_ = 1;
 };
 
 class Vetter {
@@ -449,6 +459,7 @@ std::vector<Refusal> vet(std::string_view source, const VetOptions& options) {
     return {{1, fmt::format("the file has {} bytes, {} at most are taken", source.size(), options.largest_bytes)}};
   std::string plain(source);
   std::erase(plain, '\r');
+  plain = joined(plain);
   Cleaner cleaner(plain);
   cleaner.run();
   Vetter vetter(cleaner.text, options);

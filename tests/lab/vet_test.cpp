@@ -77,7 +77,9 @@ TEST_CASE("directives other than the few that kernels need are refused") {
   CHECK(refused_for("#undef __CUDACC__", "#undef"));
   CHECK(refused_for("#inc\\\nlude <unistd.h>", "#include"));
   CHECK(refused_for("%:include <unistd.h>", "digraph"));
-  CHECK(refused_for("// c \\\nint x = f();", "goes on"));
+  CHECK(refused_for("void f() { flash\\ \nlab_x(); }", "flashlab_x"));
+  CHECK(refused_for("/\\\n* \" */ int x = f(); /\\\n* \" */", "not constexpr"));
+  CHECK(first_refusal("// c \\\nint x = f();\n") == "");
   CHECK(refused_for("int \\u0061;", "`\\`"));
   CHECK(refused_for("const char* s = R\"(x)\";", "raw string"));
   CHECK(first_refusal("#define run 1", {.taken_names = {"run"}}) != "");
@@ -86,7 +88,7 @@ TEST_CASE("directives other than the few that kernels need are refused") {
 TEST_CASE("nothing outside of functions runs or can be changed") {
   CHECK(refused_for("int x = f();", "not constexpr"));
   CHECK(refused_for("int x{f()};", "not constexpr"));
-  CHECK(refused_for("int x(3), y{f()};", "not constexpr"));
+  CHECK(refused_for("int x(3), y{f()};", "without a body"));
   CHECK(refused_for("auto x = [] { return 1; }();", "not constexpr"));
   CHECK(refused_for("__device__ float seen[64];", "not constexpr"));
   CHECK(refused_for("static int counter;", "not constexpr"));

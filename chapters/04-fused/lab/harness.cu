@@ -39,7 +39,7 @@ __global__ void survey(int most, int d, int limit, long long* out) {
   out[4] = odd;
 }
 
-template <int d, bool causal>
+template <int d>
 void launch_fused(flashlab_lab::Run& run, int N) {
   const int heads = static_cast<int>(run.number(0));
   const long long rows = run.fetch(2), bytes = run.fetch(3);
@@ -47,9 +47,10 @@ void launch_fused(flashlab_lab::Run& run, int N) {
   if (rows < 0 || rows % 8 != 0 || rows > 64 || bytes < 0 || bytes > 232448)
     return run.check(cudaErrorInvalidConfiguration);
   const dim3 grid(static_cast<unsigned>((N + rows - 1) / rows), heads), block(32, 8);
-  FLASHLAB_LAB_LAUNCH((student::fused<d, causal>), grid, block, bytes, static_cast<const float*>(run.buffer(0)),
+  FLASHLAB_LAB_LAUNCH((student::fused<d>), grid, block, bytes, static_cast<const float*>(run.buffer(0)),
                       static_cast<const float*>(run.buffer(1)), static_cast<const float*>(run.buffer(2)),
-                      run.buffer(3), N, 1.0f / sqrtf(static_cast<float>(d)), static_cast<int>(rows));
+                      run.buffer(3), N, 1.0f / sqrtf(static_cast<float>(d)), run.number(3) != 0,
+                      static_cast<int>(rows));
   run.check(cudaGetLastError());
 }
 
@@ -66,6 +67,5 @@ void flashlab_lab_run(flashlab_lab::Run& run) {
   run.check(cudaGetLastError());
   for (int i = 0; i < 4; ++i) run.answer(run.fetch(i));
   const int runs = static_cast<int>(run.fetch(1));
-  if (run.number(3) != 0) return d == 32 ? launch_fused<32, true>(run, runs) : launch_fused<64, true>(run, runs);
-  d == 32 ? launch_fused<32, false>(run, runs) : launch_fused<64, false>(run, runs);
+  d == 32 ? launch_fused<32>(run, runs) : launch_fused<64>(run, runs);
 }

@@ -67,12 +67,13 @@ __host__ __device__ int largest_N(int d, int limit) {
   // END SOLUTION
 }
 
-template <int d, bool causal>
+template <int d>
 __global__ void fused(const float* Q,  // (heads, N, d)
                       const float* K,  // (heads, N, d)
                       const float* V,  // (heads, N, d)
                       float* O,        // (heads, N, d)
                       int N, float scale,
+                      bool causal,     // row i sees the keys up to i
                       int rows) {      // the plan's
   // BEGIN SOLUTION
   constexpr int columns = d / 32, own = kMostRows / kWarps;

@@ -36,14 +36,14 @@ class Lab03 final : public Lab {
     const std::vector<Case> counted = {make({1, c.hidden ? 32 * draw.between(3, 5) : 128, 64})};
     shapes.insert(shapes.end(), counted.begin(), counted.end());
     std::vector<Item> list;
-    list.push_back({.id = "values", .title = "S is right for any N", .points = 10, .cases = shapes, .judge = values});
-    list.push_back({.id = "loads", .title = "no load instruction takes more than 4 sectors a request", .points = 35,
+    list.push_back({.id = "values", .title = "S is right for any N", .points = 5, .cases = shapes, .judge = values});
+    list.push_back({.id = "loads", .title = "no load instruction takes more than 4 sectors a request", .points = 40,
                     .after = {"values"}, .cases = counted,
                     .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::load); }});
-    list.push_back({.id = "stores", .title = "no store instruction takes more than 4 sectors a request", .points = 20,
+    list.push_back({.id = "stores", .title = "no store instruction takes more than 4 sectors a request", .points = 15,
                     .after = {"values"}, .cases = counted,
                     .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::store); }});
-    list.push_back({.id = "traffic", .title = "no more sectors than one warp a row of S needs", .points = 35,
+    list.push_back({.id = "traffic", .title = "no more sectors than one warp a row of S needs", .points = 40,
                     .after = {"values"}, .cases = counted, .judge = traffic});
     return list;
   }

@@ -10,7 +10,7 @@ namespace flashlab::lab {
 namespace {
 
 constexpr double kTolerance = 2e-5;  // fp32 sums of some hundred terms
-constexpr double kSlack = 1.05;      // of the traffic gate, for ragged tiles
+constexpr double kSlack = 1.05;      // of the traffic gates
 constexpr std::int64_t kWarps = 8, kMostRows = 64, kKeys = 32;
 constexpr std::int64_t kKiB = 1 << 10;
 
@@ -40,14 +40,25 @@ std::int64_t roomy_largest(std::int64_t d, std::int64_t limit) {
 /// No layout holds kWarps rows of more scores.
 std::int64_t never_beyond(std::int64_t limit) { return limit / (4 * kWarps); }
 
-/// Bytes of Q and O once and K and V once a row block; in a causal run the tiles of keys that the block sees.
-double fused_bytes(const Shape& s, std::int64_t rows, bool causal) {
+/// Bytes that are loaded: Q once, K and V once a row block; in a causal run the tiles of keys that the block sees.
+double loaded_bytes(const Shape& s, std::int64_t rows, bool causal) {
   std::int64_t keys = 0;
   for (std::int64_t row0 = 0; row0 < s.N; row0 += rows) {
     const std::int64_t seen = causal ? std::min(s.N, row0 + rows) : s.N;
     keys += std::min(s.N, (seen + kKeys - 1) / kKeys * kKeys);
   }
-  return 4.0 * static_cast<double>(s.heads * s.d * (2 * s.N + 2 * keys));
+  return 4.0 * static_cast<double>(s.heads * s.d * (s.N + 2 * keys));
+}
+
+double stored_bytes(const Shape& s) { return 4.0 * static_cast<double>(s.heads * s.N * s.d); }
+
+std::uint64_t stored_at(const SiteRecord& s) {
+  const bool counts = s.space == simt::Space::global && (s.op == simt::Op::store || s.op == simt::Op::atomic);
+  return counts ? s.counters.sectors : 0;
+}
+std::uint64_t loaded_at(const SiteRecord& s) {
+  const bool counts = s.space == simt::Space::global && (s.op == simt::Op::load || s.op == simt::Op::async_copy);
+  return counts ? s.counters.sectors : 0;
 }
 
 Case make(const Shape& s, bool causal, std::int64_t limit, std::uint64_t seed, What what = run_N) {
@@ -110,8 +121,10 @@ class Lab04 final : public Lab {
                     .judge = values});
     list.push_back({.id = "causal", .title = "O is right with the causal mask", .points = 10, .cases = causal,
                     .judge = values});
-    list.push_back({.id = "traffic", .title = "no S or P in HBM, and rows that fill the shared memory", .points = 25,
-                    .after = {"values", "causal"}, .cases = counted, .judge = traffic});
+    list.push_back({.id = "stores", .title = "nothing but O is stored: no S or P in HBM", .points = 10,
+                    .after = {"values", "causal"}, .cases = counted, .judge = stores});
+    list.push_back({.id = "loads", .title = "K and V are loaded as seldom as the shared memory allows", .points = 15,
+                    .after = {"values", "causal"}, .cases = counted, .judge = loads});
     list.push_back({.id = "bound", .title = "the plan accepts every N up to the largest and none beyond", .points = 20,
                     .after = {"values"}, .cases = surveys, .judge = bound_is_true});
     list.push_back({.id = "at-bound", .title = "the largest N runs, and fits", .points = 15,
@@ -126,15 +139,22 @@ class Lab04 final : public Lab {
     const auto N_of = [](std::int64_t d, std::int64_t KiB) {
       return grouped(static_cast<std::uint64_t>(roomy_largest(d, KiB * kKiB)));
     };
-    const double naive = 4.0 * (4 * 160.0 * 160 + (2 + 2 * 20) * 160 * 64);
-    return table({{"bytes at N = 160, d = 64, 48 KiB of shared memory", "full", "causal"},
-                  {"baseline: naive, S and P written and read, 8 rows a block", text(naive), ""},
-                  {"8 rows a block", text(fused_bytes(s, 8, false)), text(fused_bytes(s, 8, true))},
-                  {fmt::format("ideal: {} rows a block, what 48 KiB hold", roomy_rows(s.N, s.d, limit)),
-                   text(fused_bytes(s, roomy_rows(s.N, s.d, limit), false)),
-                   text(fused_bytes(s, roomy_rows(s.N, s.d, limit), true))},
-                  {"gate \"traffic\": what 3/4 of it hold, and 5 %", text(gate_bytes(s, false, limit)),
+    const std::int64_t rows = roomy_rows(s.N, s.d, limit);
+    const auto row = [&](const std::string& name, std::int64_t of_rows) -> std::vector<std::string> {
+      return {name, text(loaded_bytes(s, of_rows, false)), text(loaded_bytes(s, of_rows, true))};
+    };
+    const double naive = 4.0 * (2 * 160.0 * 160 + (1 + 2 * 20) * 160 * 64);
+    return table({{"bytes loaded at N = 160, d = 64, 48 KiB of shared memory", "full", "causal"},
+                  {"baseline: naive, S and P read back, 8 rows a block", text(naive), ""},
+                  row("8 rows a block", kWarps),
+                  row(fmt::format("ideal: {} rows a block, what 48 KiB hold", rows), rows),
+                  {"gate \"loads\": what 3/4 of it hold, and 5 %", text(gate_bytes(s, false, limit)),
                    text(gate_bytes(s, true, limit))}}) +
+           "\n" +
+           table({{"bytes stored at N = 160, d = 64", "full", "causal"},
+                  {"baseline: naive, S, P and O", text(stored_bytes(s) + 8.0 * 160 * 160), ""},
+                  {"ideal: O", text(stored_bytes(s)), text(stored_bytes(s))},
+                  {"gate \"stores\": O, and 5 %", text(kSlack * stored_bytes(s)), text(kSlack * stored_bytes(s))}}) +
            "\n" +
            table({{"gate \"bound\": the largest N is at least", "d = 32", "d = 64"},
                   {"48 KiB", N_of(32, 48), N_of(64, 48)},
@@ -146,7 +166,7 @@ class Lab04 final : public Lab {
  private:
   /// With rows as three quarters of the limit would hold.
   static double gate_bytes(const Shape& s, bool causal, std::int64_t limit) {
-    return kSlack * fused_bytes(s, roomy_rows(s.N, s.d, limit * 3 / 4), causal);
+    return kSlack * loaded_bytes(s, roomy_rows(s.N, s.d, limit * 3 / 4), causal);
   }
 
   /// What is wrong with the plan of a run; "" when nothing is.
@@ -197,20 +217,40 @@ class Lab04 final : public Lab {
     return {.share = 1, .text = fmt::format("{} cases, up to {}", ran.size(), ran.back().of->title)};
   }
 
-  static Verdict traffic(std::span<const Ran> ran, const Evidence& evidence) {
+  /// The student's kernel alone, without the launch that asks for the plan.
+  static RunResult kernel_of(const Ran& r) {
+    RunResult result = r.result;
+    if (!result.launches.empty()) result.launches.erase(result.launches.begin());
+    return result;
+  }
+
+  /// Sectors that count(site) counts, within the gate at every case?
+  static Verdict gated(std::span<const Ran> ran, const Evidence& evidence, std::string_view what, Count count,
+                       double (*gate_of)(const Case&)) {
     Verdict v{.share = 1};
     for (const Ran& r : ran) {
-      const auto bytes = static_cast<double>(sums_of(r.result).global_bytes());
-      const double gate = gate_bytes(shape_of(*r.of), causal_of(*r.of), limit_of(*r.of));
-      v.text = fmt::format("{} bytes at {}; at most {}", grouped(static_cast<std::uint64_t>(bytes)), r.of->title,
+      const RunResult result = kernel_of(r);
+      std::uint64_t bytes = 0;
+      for (const LaunchRecord& l : result.launches) {
+        for (const SiteRecord& s : l.sites) bytes += 32 * count(s);
+      }
+      const double gate = gate_of(*r.of);
+      v.text = fmt::format("{} bytes {} at {}; at most {}", grouped(bytes), what, r.of->title,
                            grouped(static_cast<std::uint64_t>(gate)));
-      if (bytes <= gate) continue;
+      if (static_cast<double>(bytes) <= gate) continue;
       v.share = 0;
       v.detail = fmt::format("the plan chose {} rows a block\n32-byte sectors, by line:\n{}", r.result.answers[kRows],
-                             worst_lines(r.result, evidence, sectors_at, "sectors"));
+                             worst_lines(result, evidence, count, "sectors"));
       return v;
     }
     return v;
+  }
+  static Verdict stores(std::span<const Ran> ran, const Evidence& evidence) {
+    return gated(ran, evidence, "stored", stored_at, [](const Case& c) { return kSlack * stored_bytes(shape_of(c)); });
+  }
+  static Verdict loads(std::span<const Ran> ran, const Evidence& evidence) {
+    return gated(ran, evidence, "loaded", loaded_at,
+                 [](const Case& c) { return gate_bytes(shape_of(c), causal_of(c), limit_of(c)); });
   }
 
   static Verdict bound_is_true(std::span<const Ran> ran, const Evidence& evidence) {

@@ -179,8 +179,8 @@ class KeptFile {
       for (const Counter& counter : kCounters) {
         const auto value = values.find(std::string(counter.metric));
         const bool known = value != values.end() && !std::isnan(value->second);
-        launch["values"].push_back(known ? nlohmann::json(static_cast<std::uint64_t>(value->second))
-                                         : nlohmann::json());
+        nlohmann::ordered_json& kept = launch["values"].emplace_back();  // null: not counted
+        if (known) kept = static_cast<std::uint64_t>(value->second);
       }
       text += separator;
       text += launch.dump();

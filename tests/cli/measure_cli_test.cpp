@@ -66,7 +66,7 @@ TEST_CASE("a kept file that is damaged, or options that do not fit, are refused 
   const Measured measured;
   check_refused("measure --keep", 2, "go with --saved");
   check_refused("measure --kept", 2, "go with --saved");
-  check_refused("measure --saved --kept --keep", 2, "not both");
+  check_refused("measure --saved --kept --keep", 2, "take one of");
   check_refused(measured.command + "--kept", 2, "--keep");  // nothing kept yet
   std::ofstream(measured.folder / "simulated.json")
       << "{\"schema\": \"flashlab.simulated/1\", \"launches\": [{";

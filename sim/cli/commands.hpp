@@ -35,6 +35,7 @@ struct MeasureArguments {
   std::string seq;       ///< this N alone
   bool keep = false;     ///< keep what was simulated beside the measurements
   bool kept = false;     ///< simulate nothing: show what was kept
+  bool replays = false;  ///< simulate nothing: show where the card repeats accesses of shared memory
   std::string format = "table";
 };
 

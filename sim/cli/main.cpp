@@ -153,6 +153,8 @@ int run_program(int argc, char** argv) {
   measure->add_flag("--keep", measure_arguments.keep,
                     "keep what was simulated beside the measurements, shape by shape");
   measure->add_flag("--kept", measure_arguments.kept, "simulate nothing: show what was kept");
+  measure->add_flag("--replays", measure_arguments.replays,
+                    "simulate nothing: show where the card repeated accesses of shared memory");
   measure->add_option("--format", measure_arguments.format, "table or csv");
   measure->footer(
       "\nExamples:\n"

@@ -95,6 +95,10 @@ std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
       }
     }
   }
+  // Folders come in any order.
+  std::ranges::stable_sort(all, {}, [](const gpu::Measurement& m) {
+    return std::pair(m.card.name, m.launches.empty() ? std::string() : m.launches.front().stage);
+  });
   if (all.empty())
     throw EnvironmentError(fmt::format(
         "{}: no measurements there: run flashlab measure on a machine with a GPU", folder.string()));
@@ -382,17 +386,48 @@ void tell_unmeasured(const std::vector<std::string>& slugs, const std::vector<gp
   }
 }
 
+/// Of each measured launch that uses shared memory: the wavefronts that the card adds to those of its instructions
+/// (in these kernels no two lanes meet in a bank), beside the warps that share an SM.
+std::string to_replay_table(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
+  using enum report::TextTable::Align;
+  report::TextTable table;
+  for (const char* heading : {"kernel", "heads", "N", "d", "mask"}) table.column(heading, left);
+  for (const char* heading : {"warps an SM", "loads", "added", "a million, other warp", "stores", "added", "%"})
+    table.column(heading, right);
+  for (const gpu::Measurement& measurement : measurements) {
+    for (const gpu::MeasuredLaunch& launch : measurement.launches) {
+      const auto value = [&](std::string_view metric) { return measurement.value(launch, metric); };
+      const double loads = value("smsp__inst_executed_op_shared_ld.sum");
+      const double stores = value("smsp__inst_executed_op_shared_st.sum");
+      if (!wanted(a, launch) || !(loads > 0) || !(stores > 0)) continue;
+      const double warps = value("sm__warps_active.avg.per_cycle_active");
+      const double more_loads = value("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum") - loads;
+      const double more_stores = value("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum") - stores;
+      constexpr double kBlockWarps = 4;
+      const double others = warps - kBlockWarps;
+      table.row({launch.kernel, fmt::to_string(launch.heads), fmt::to_string(launch.seq),
+                 fmt::to_string(launch.dim), launch.causal ? "causal" : "full", fmt::format("{:.1f}", warps),
+                 fmt::format("{:.0f}", loads), fmt::format("{:.0f}", more_loads),
+                 more_loads == 0 || others < 1 ? "" : fmt::format("{:.0f}", 1e6 * more_loads / loads / others),
+                 fmt::format("{:.0f}", stores), fmt::format("{:.0f}", more_stores),
+                 fmt::format("{:.1f}", 100 * more_stores / stores)});
+    }
+  }
+  return table.str(false);
+}
+
 }  // namespace
 
 int measure_command(const MeasureArguments& typed) {
   MeasureArguments a = typed;
   require_one_of("--format", a.format, {"table", "csv"});
   for (std::string& stage : a.stages) stage = stage_from_slug(stage).slug;
-  if (a.card && (!a.saved || a.format != "table" || a.keep || a.kept))
-    throw UsageError(
-        "--card shows the saved counters as a table: give --saved, and no --format, --keep or --kept");
-  if ((a.keep || a.kept) && !a.saved) throw UsageError("--keep and --kept go with --saved");
-  if (a.keep && a.kept) throw UsageError("take --keep or --kept, not both");
+  if ((a.card || a.keep || a.kept || a.replays) && !a.saved)
+    throw UsageError("--card, --keep, --kept and --replays go with --saved");
+  if (a.card + a.keep + a.kept + a.replays > 1)
+    throw UsageError("take one of --card, --keep, --kept and --replays");
+  if ((a.card || a.replays) && a.format != "table")
+    throw UsageError("--card and --replays show a table: no --format goes with them");
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
   if (!a.from.empty()) {
     for (const fs::path& path : gpu::write_measurement(gpu::read_measured_folder(a.from), folder)) {
@@ -421,6 +456,10 @@ int measure_command(const MeasureArguments& typed) {
     return static_cast<int>(ExitCode::well);
   }
   std::erase_if(measured, [](const auto& entry) { return std::get<0>(entry.first) == "hopper"; });
+  if (a.replays) {
+    print(to_replay_table(a, measurements));
+    return static_cast<int>(ExitCode::well);
+  }
   KeptFile kept(folder / kKeptFile);
   bool sound = true;
   std::size_t missing = 0;

@@ -67,7 +67,7 @@ TEST_CASE("a kept file that is damaged, or options that do not fit, are refused 
   const Measured measured;
   check_refused("measure --keep", 2, "go with --saved");
   check_refused("measure --kept", 2, "go with --saved");
-  check_refused("measure --saved --kept --keep", 2, "not both");
+  check_refused("measure --saved --kept --keep", 2, "take one of");
   check_refused(measured.command + "--kept", 2, "--keep");  // nothing kept yet
   std::ofstream(measured.folder / "simulated.json")
       << "{\"schema\": \"flashlab.simulated/1\", \"launches\": [{";
@@ -82,7 +82,7 @@ TEST_CASE("measure --card shows the kept counters of the shapes asked for, and s
 }
 
 TEST_CASE("measure's wrong usage is one line and exit code 2") {
-  check_refused("measure naive --card", 2, "give --saved");
+  check_refused("measure naive --card", 2, "go with --saved");
   check_refused("measure naive --saved --card --format csv", 2, "no --format");
   check_refused("measure naive --saved --card --seq 7", 2, "nothing that was measured fits");
   check_refused("measure naive --saved --card --seq x", 2, "--seq");

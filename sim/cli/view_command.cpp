@@ -51,10 +51,9 @@ view::Ladder saved_ladder() {
   if (files.size() != 1) return {};
   const gpu::BenchRun run = gpu::read_bench(files.front());
   const report::Ladder ladder = report::ladder_of(run);
-  view::Ladder made{.title =
-                        fmt::format("{}: batch {}, {} heads, N = {}, d = {}, {}; measured, not computed",
-                                    run.card, ladder.shape.batch, ladder.shape.heads, ladder.shape.seq,
-                                    ladder.shape.dim, ladder.shape.causal ? "causal" : "full")};
+  view::Ladder made{.title = fmt::format("{}: batch {}, {} heads, N = {}, d = {}, {}; measured, not computed",
+                                         run.card, ladder.shape.batch, ladder.shape.heads, ladder.shape.seq,
+                                         ladder.shape.dim, ladder.shape.causal ? "causal" : "full")};
   for (const auto* rungs : {&ladder.stages, &ladder.peers}) {
     for (const report::Ladder::Rung& rung : *rungs) {
       made.rungs.push_back({.name = rung.row->contender,

@@ -56,7 +56,7 @@ TEST_CASE("every formula equals the tile machine for random N, d, Br, Bc, M, typ
     return std::uniform_int_distribution<Index>(low, high)(random);
   };
   int equal = 0, refused = 0;
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 600; ++round) {
     const Problem p{.batch = pick(1, 3),
                     .heads = pick(1, 3),
                     .seq = std::max<Index>(1, (Index{1} << pick(0, 11)) + pick(-300, 300)),
@@ -87,8 +87,8 @@ TEST_CASE("every formula equals the tile machine for random N, d, Br, Bc, M, typ
       }
     }
   }
-  CHECK(equal > 4000);
-  CHECK(refused > 500);
+  CHECK(equal > 1500);
+  CHECK(refused > 200);
 }
 
 TEST_CASE("the largest N that fused takes is the machine's, and the others take any") {

@@ -163,12 +163,19 @@ export class Explorer {
       : `cannot run: not even tiles of one row fit in M = ${bytes(setting.M)}`;
   }
 
+  /** Stages that would need more device memory than there is. */
+  #tooLarge(all) {
+    const { hbm_bytes: hbm, title } = this.setting.device;
+    const names = all.filter(({ of }) => of && of("hbm_footprint_bytes") > hbm).map(({ stage }) => stage);
+    return names.length ? ` More than the ${bytes(hbm)} of ${title} would be allocated by: ${names.join(", ")}.` : "";
+  }
+
   #tell(all, bound) {
     const refused = all.filter(({ of }) => !of).map(({ stage }) => stage);
     if (refused.length === all.length) return `No stage can run here: M is too small for ${this.setting.Br || this.setting.Bc ? "these tiles" : "tiles of even one row"}. Give it more SRAM${this.setting.Br || this.setting.Bc ? ", or set Br and Bc to auto" : ", or a smaller d"}.`;
     const matrix = this.setting.N ** 2 * (this.setting.dtype === "fp32" ? 4 : 2);
     const best = all.filter(({ of }) => of).sort((a, b) => a.of("hbm_bytes") - b.of("hbm_bytes"))[0];
     return `S would be ${bytes(matrix)} a head. Fewest HBM bytes: ${best.stage}, ${bytes(best.of("hbm_bytes"))}; N²d²/M is ${bytes(Math.round(bound))}.` +
-      (refused.length ? ` Cannot run here: ${refused.join(", ")}.` : "");
+      (refused.length ? ` Cannot run here: ${refused.join(", ")}.` : "") + this.#tooLarge(all);
   }
 }

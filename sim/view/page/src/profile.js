@@ -73,7 +73,7 @@ export class ProfileView {
       findings.length ? element("section", { class: "panel findings" }, element("h2", {}, "Findings"), ...findings.map((f) => element("pre", {}, f.text))) : null,
       element("div", { class: "profile-grid" },
         element("section", { class: "panel code-panel" },
-          element("p", { class: "soft" }, "Press a line with counters (or reach it by Tab) to see the 32 lanes of a warp. Darker: more of what “Heat by” names. Of: ",
+          element("p", { class: "soft" }, "Press a line with counters (or reach it by Tab) to see the 32 lanes of a warp. The stronger the colour, the more of what “Heat by” names. Found in: ",
             ...[["L1", "var(--V)"], ["L2", "var(--S)"], ["HBM", "var(--P)"]].flatMap(([name, color]) => [element("span", { class: "dot", style: `background:${color}` }), `${name} `])),
           element("div", { class: "scroll code", tabindex: 0, role: "region", "aria-label": "Source with counters" },
             element("table", { class: "code-table" }, element("thead", {}, element("tr", {}, ...columns.map(([text, title]) => element("th", { scope: "col", title }, text)))), this.table))),

@@ -52,7 +52,7 @@ std::string loops() {
                            .options = options,
                            .stages = {&stage_from_slug("online-kv"), &stage_from_slug("online-q")}});
   std::string svg = open(780, 428, "Two orders of the same tiles",
-                         fmt::format("Tr = Tc = {} tiles of S, visited in the order of the numbers; dark: what "
+                         fmt::format("Tr = Tc = {} tiles of S, visited in the order of the numbers; coloured: what "
                                      "stays on chip during the inner loop; "
                                      "bytes for N = {}, d = {}, fp32",
                                      kTiles, problem.seq, problem.dim));

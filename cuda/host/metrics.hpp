@@ -16,6 +16,10 @@ inline constexpr std::string_view kMetrics[] = {
     "smsp__inst_executed_op_global_ld.sum", "smsp__inst_executed_op_global_st.sum",
     // registers ↔ shared memory
     "smsp__inst_executed_op_shared_ld.sum", "smsp__inst_executed_op_shared_st.sum",
+    "smsp__inst_executed_op_ldsm.sum", "smsp__inst_executed_op_ldgsts.sum",
+    "smsp__inst_executed_op_ldgsts_cache_access.sum", "smsp__inst_executed_op_ldgsts_cache_bypass.sum",
+    "l1tex__t_requests_pipe_lsu_mem_global_op_ldgsts.sum",
+    "l1tex__t_sectors_pipe_lsu_mem_global_op_ldgsts.sum",
     "l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum",
     "l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum",
     "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum",
@@ -30,7 +34,8 @@ inline constexpr std::string_view kMetrics[] = {
     "dram__bytes_read.sum", "dram__bytes_write.sum",
     // instructions
     "smsp__inst_executed.sum", "smsp__thread_inst_executed.sum", "smsp__inst_executed_pipe_lsu.sum",
-    "smsp__inst_executed_pipe_xu.sum", "smsp__sass_thread_inst_executed_op_ffma_pred_on.sum",
+    "smsp__inst_executed_pipe_xu.sum", "sm__inst_executed_pipe_tensor_op_hmma.sum",
+    "sm__inst_executed_pipe_tensor.sum", "smsp__sass_thread_inst_executed_op_ffma_pred_on.sum",
     "smsp__sass_thread_inst_executed_op_fmul_pred_on.sum",
     "smsp__sass_thread_inst_executed_op_fadd_pred_on.sum",
     // time and occupancy

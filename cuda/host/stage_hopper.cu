@@ -39,6 +39,12 @@ constexpr bool tile_is_known() {
 }
 static_assert(tile_is_known<64>() && tile_is_known<128>() && tile_is_known<256>());
 
+template <int d>
+BlockShape block() {
+  using Tile = HopperTile<d, HopperOptions>;
+  return {Tile::threads, sizeof(HopperShared<__nv_bfloat16, d, Tile>)};
+}
+
 template <class Options>
 cudaError_t launch(const Pass& p) {
   using T = __nv_bfloat16;
@@ -69,7 +75,8 @@ std::span<const StageLaunch> hopper_launches() {
            return launch_hopper(p.Q<T>(), p.K<T>(), p.V<T>(), p.O<T>(), p.buffers.L, attention_shape(p.shape),
                                 p.stream);
          });
-       }},
+       },
+       [](int dim, int) { return dim == 64 ? block<64>() : dim == 128 ? block<128>() : block<256>(); }},
       {"hopper", "swizzle", launch<NoSwizzle>},
       {"hopper", "copies ahead", launch<OneStage>},
       {"hopper", "a fetching warp", launch<NoFetchingWarp>},

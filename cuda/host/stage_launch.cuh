@@ -43,6 +43,7 @@ struct StageLaunch {
   std::string_view slug;
   std::string_view without;  ///< the idea left out; "" for the whole kernel
   cudaError_t (*launch)(const Pass&);
+  BlockShape (*block)(int dim, int seq) = [](int, int) { return BlockShape{128}; };  ///< of the whole kernel
 };
 
 /// What stands in files of their own, so that they compile at the same time: `registers` and `tensor-core`; what

@@ -26,12 +26,14 @@ constexpr StageLaunch kLaunches[] = {
        const auto& [S, P] = p.buffers.scratch;
        return launch_naive(p.Q(), p.K(), p.V(), p.O(), S, P, p.shape.heads, p.shape.seq, p.shape.dim,
                            p.shape.causal, p.stream);
-     }},
+     },
+     [](int, int) { return BlockShape{kWarpSize * kNaiveRows}; }},
     {"fused", "",
      [](const Pass& p) {
        return launch_fused(p.Q(), p.K(), p.V(), p.O(), p.shape.heads, p.shape.seq, p.shape.dim, p.shape.causal,
                            p.stream);
-     }},
+     },
+     [](int dim, int seq) { return BlockShape{kWarpSize * kWarps, fused_shared_bytes(seq, dim)}; }},
     {"tiled", "",
      [](const Pass& p) {
        return launch_tiled(p.Q(), p.K(), p.V(), p.O(), p.shape.heads, p.shape.seq, p.shape.dim, p.shape.causal,
@@ -148,6 +150,11 @@ int fused_max_seq(int dim, std::size_t shared_bytes_per_block) {
     (fused_shared_bytes(middle, dim) <= shared_bytes_per_block ? fits : too_large) = middle;
   }
   return fits;
+}
+
+std::optional<BlockShape> block_of(std::string_view slug, int dim, int seq) {
+  const StageLaunch* const found = find_launch(slug, "");
+  return found ? std::optional(found->block(dim, seq)) : std::nullopt;
 }
 
 std::string refusal(std::string_view slug, const KernelShape& shape, const Card& card) {

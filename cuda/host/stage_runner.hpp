@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -69,6 +70,16 @@ struct KernelShape {
   std::size_t query_elements() const { return rows() * dim; }
   std::size_t key_elements() const { return static_cast<std::size_t>(key_heads()) * seq * dim; }
 };
+
+/// What a launch asks for, a block.
+struct BlockShape {
+  int threads = 0;
+  std::size_t dynamic_shared_bytes = 0;
+};
+
+/// The blocks of a stage's kernels at d and N (a card's shared memory permitting), without a card; none where the stage is
+/// not in this build.
+std::optional<BlockShape> block_of(std::string_view slug, int dim, int seq);
 
 /// The card that kernels run on.
 struct Card {

@@ -18,6 +18,19 @@ constexpr bool tiles_are_known() {
 static_assert(tiles_are_known<32>() && tiles_are_known<64>() && tiles_are_known<96>() && tiles_are_known<128>() &&
               tiles_are_known<256>());
 
+/// call(d) with the head dimension as a constant; an empty block for one that is not compiled.
+template <class Call>
+BlockShape with_dim(int dim, Call call) {
+  BlockShape block;
+  const auto try_one = [&](auto d) {
+    if (dim == d) block = call(d);
+  };
+  try_one(std::integral_constant<int, 32>{}), try_one(std::integral_constant<int, 64>{});
+  try_one(std::integral_constant<int, 96>{}), try_one(std::integral_constant<int, 128>{});
+  try_one(std::integral_constant<int, 256>{});
+  return block;
+}
+
 }  // namespace
 
 std::span<const StageLaunch> upper_launches() {
@@ -25,6 +38,9 @@ std::span<const StageLaunch> upper_launches() {
       {"registers", "",
        [](const Pass& p) {
          return launch_registers(p.Q(), p.K(), p.V(), p.O(), p.buffers.L, attention_shape(p.shape), p.stream);
+       },
+       [](int dim, int) {
+         return with_dim(dim, [](auto d) { return BlockShape{128, kRegistersBytes<d, 4>}; });
        }},
       {"tensor-core", "",
        [](const Pass& p) {
@@ -32,6 +48,12 @@ std::span<const StageLaunch> upper_launches() {
            using T = decltype(zero);
            return launch_tensor_core(p.Q<T>(), p.K<T>(), p.V<T>(), p.O<T>(), p.buffers.L,
                                      attention_shape(p.shape), p.stream);
+         });
+       },
+       [](int dim, int) {
+         return with_dim(dim, [](auto d) {
+           using Tile = TensorCoreTile<d, TensorCoreOptions>;
+           return BlockShape{Tile::threads, Tile::bytes};
          });
        }},
   };

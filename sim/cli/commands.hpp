@@ -33,6 +33,8 @@ struct MeasureArguments {
   bool quick = false;    ///< the smallest shape alone
   bool card = false;     ///< what was measured alone, nothing simulated
   std::string seq;       ///< this N alone
+  bool keep = false;     ///< keep what was simulated beside the measurements
+  bool kept = false;     ///< simulate nothing: show what was kept
   std::string format = "table";
 };
 

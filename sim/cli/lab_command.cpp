@@ -15,7 +15,10 @@
 
 #include "sim/cli/commands.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/atomic_file.hpp"
 #include "sim/lab/build.hpp"
+#include "sim/lab/class_grade.hpp"
+#include "sim/lab/export.hpp"
 #include "sim/lab/grade.hpp"
 #include "sim/lab/judge.hpp"
 #include "sim/lab/workspace.hpp"
@@ -30,7 +33,10 @@ struct LabArguments {
   std::string name, folder, file, color = "auto", machine = "simt";
   std::uint64_t seed = 0;
   int jobs = 0;
-  bool all = false;
+  bool hidden = false;
+  std::string item;
+  std::vector<std::string> submissions;
+  std::string csv, results, gradescope, classroom, out, format = "table";
 };
 
 int jobs_of(const LabArguments& a) {
@@ -87,7 +93,7 @@ int check_once(const LabArguments& a, const Lab& lab, Workspace& workspace) {
   GradeOptions options;
   options.cache_dir = default_cache();
   options.at_once = jobs_of(a);
-  options.conditions = {.seed = a.seed, .hidden = false};
+  options.conditions = {.seed = a.seed, .hidden = a.hidden};
   options.progress = say;
   const Report report = grade(lab, file, options);
   hush();
@@ -105,7 +111,64 @@ int check_once(const LabArguments& a, const Lab& lab, Workspace& workspace) {
     text += fmt::format("Stuck? flashlab lab hint {}\n", lab.number());
   }
   print(text);
+  if (!a.item.empty()) {
+    for (const GradedItem& i : report.items) {
+      if (i.id == a.item)
+        return report.problem.empty() && i.verdict.passed() ? 0 : static_cast<int>(ExitCode::check_failed);
+    }
+    throw UsageError(fmt::format("--item \"{}\": lab {} has no such item", a.item, lab.number()));
+  }
   return report.passed() ? 0 : static_cast<int>(ExitCode::check_failed);
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+int grade_labs(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  if (a.format != "table" && a.format != "csv" && a.format != "json")
+    throw UsageError(fmt::format("--format \"{}\": take table, csv or json", a.format));
+  const std::vector<Submission> submissions = find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
+  if (!a.gradescope.empty() && submissions.size() != 1)
+    throw UsageError("--gradescope writes the results of one submission: name one");
+  ClassOptions options;
+  options.conditions = {.seed = a.seed, .hidden = true};
+  options.results = a.results.empty() ? fs::path("flashlab-grades") / lab.slug() : fs::path(a.results);
+  options.at_once = jobs_of(a);
+  options.progress = [](std::size_t done, std::size_t all, const ClassRow& row) {
+    fmt::print(stderr, "[{}/{}] {:g} of {:g}{}  {}\n", done, all, row.report.points(), row.report.max_points(),
+               row.resumed ? " (graded before)" : "", row.submission.name);
+  };
+  const std::vector<ClassRow> rows = grade_class(lab, submissions, options);
+  if (!a.gradescope.empty()) write_file(a.gradescope, gradescope_json(lab, rows.front().report));
+  if (!a.csv.empty()) write_file(a.csv, csv_of(rows));
+  if (a.format == "json") {
+    std::string all;
+    for (const ClassRow& row : rows) all += (all.empty() ? "[\n" : ",\n") + json_of(row.report);
+    print(all + "]\n");
+  } else {
+    print(a.format == "csv" ? csv_of(rows) : table_of(rows));
+  }
+  return 0;
+}
+
+int export_lab(const LabArguments& a) {
+  const bool gradescope = !a.gradescope.empty(), classroom = !a.classroom.empty();
+  if (gradescope == classroom) throw UsageError("lab export: take --gradescope LAB or --classroom LAB");
+  const Lab& lab = lab_from_name(gradescope ? a.gradescope : a.classroom);
+  const fs::path out = !a.out.empty() ? fs::path(a.out)
+                                      : fs::path(fmt::format("{}-{}", lab.slug(), gradescope ? "gradescope.zip" : "classroom"));
+  if (gradescope) {
+    export_gradescope(lab, a.seed, out);
+    print(fmt::format("{}: upload it as the assignment's autograder (Debian or Ubuntu image)\n", out.string()));
+  } else {
+    export_classroom(lab, a.seed, out);
+    print(fmt::format("{}: push it as the assignment's template repository\n", out.string()));
+  }
+  return 0;
 }
 
 int check_lab(const LabArguments& a) {
@@ -188,7 +251,22 @@ std::function<int()> add_lab_command(CLI::App& app) {
     c->add_option("--seed", a->seed, "of the inputs (default 0)");
     c->add_option("--jobs", a->jobs, "runs at a time (default: one a core)");
     c->add_option("--color", a->color, "auto, always or never");
+    c->add_flag("--hidden", a->hidden, "on the shapes that a grading with this seed takes");
+    c->add_option("--item", a->item, "exit code 0 when this item passes, whatever the others do");
   }
+  CLI::App* const grading = command("grade", "Many submissions, a table of points", grade_labs, true);
+  grading->add_option("SUBMISSION", a->submissions, "folders or files, one a student")->required();
+  grading->add_option("--seed", a->seed, "of inputs and hidden shapes: one a term (default 0)");
+  grading->add_option("--csv", a->csv, "write the points there too");
+  grading->add_option("--results", a->results, "the folder that keeps every result (default flashlab-grades/LAB)");
+  grading->add_option("--jobs", a->jobs, "submissions at a time (default: one a core)");
+  grading->add_option("--format", a->format, "table, csv or json");
+  grading->add_option("--gradescope", a->gradescope, "write Gradescope's results.json of the one submission there");
+  CLI::App* const exporting = command("export", "For Gradescope or GitHub Classroom", export_lab, false);
+  exporting->add_option("--gradescope", a->gradescope, "LAB: the autograder's zip");
+  exporting->add_option("--classroom", a->classroom, "LAB: the template repository");
+  exporting->add_option("--seed", a->seed, "of inputs and hidden shapes: one a term (default 0)");
+  exporting->add_option("--out", a->out, "the zip or folder to write");
   command("hint", "The next of three hints", hint_lab, true);
   command("reset", "The starter again; your file is kept", reset_lab, true);
   const auto figures = [](const LabArguments& arguments) {

@@ -150,11 +150,16 @@ int run_program(int argc, char** argv) {
   measure->add_flag("--quick", measure_arguments.quick, "the smallest shape alone");
   measure->add_option("--seq", measure_arguments.seq, "this N alone (4K)");
   measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
+  measure->add_flag("--keep", measure_arguments.keep,
+                    "keep what was simulated beside the measurements, shape by shape");
+  measure->add_flag("--kept", measure_arguments.kept, "simulate nothing: show what was kept");
   measure->add_option("--format", measure_arguments.format, "table or csv");
   measure->footer(
       "\nExamples:\n"
       "  flashlab measure --saved --quick      simulated beside the H100's saved counters, half a minute\n"
       "  flashlab measure naive --saved --card --seq 4K   what the H100 counted, at once\n"
+      "  flashlab measure --saved --kept       every measured shape, as simulated when it was last kept\n"
+      "  flashlab measure --saved --keep       simulate every measured shape anew (many minutes), and keep it\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
 
   BenchArguments b;

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "cuda/host/measure.hpp"
+#include "cuda/host/stage_runner.hpp"
 #include "sim/cli/prepare.hpp"
+#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/report/table.hpp"
@@ -35,16 +39,26 @@ constexpr std::array kCounters{
     Counter{"l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", "store sectors"},
     Counter{"smsp__inst_executed_op_shared_ld.sum", "shared loads"},
     Counter{"smsp__inst_executed_op_shared_st.sum", "shared stores"},
+    Counter{"smsp__inst_executed_op_ldgsts.sum", "asynchronous copies"},
+    Counter{"smsp__inst_executed_op_ldsm.sum", "ldmatrix"},
+    Counter{"sm__inst_executed_pipe_tensor_op_hmma.sum", "tensor-core products"},
     Counter{"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum", "load wavefronts", 0.001},
     Counter{"l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum", "store wavefronts", 0.15},
     Counter{"lts__t_sectors_srcunit_tex_op_read.sum", "L2 read sectors", 0.15},
     Counter{"dram__bytes_read.sum", "HBM read", 0.05, kMega},
     Counter{"dram__bytes_write.sum", "HBM written", 0.10, 2 * kMega},
+    // Which products and sums become one instruction is the compiler's choice; shown, not judged.
+    Counter{"smsp__sass_thread_inst_executed_op_ffma_pred_on.sum", "FFMA", 0.01},
 };
-constexpr std::size_t kExact = 6;  // of them, the first
+constexpr std::size_t kExact = 9;  // of them, the first
+constexpr std::size_t kLoadWavefronts = 9, kStoreWavefronts = 10, kL2Read = 11, kHbmRead = 12, kHbmWritten = 13,
+                      kFfma = 14;
+static_assert(kCounters[kLoadWavefronts].heading == "load wavefronts" && kCounters[kFfma].heading == "FFMA");
 
+/// What the card had no counter for, or an older measurement did not ask for, is not judged.
 bool within(const Counter& counter, double simulated, double measured) {
-  return std::abs(simulated - measured) <= std::max(counter.relative * measured, counter.absolute);
+  return std::isnan(measured) ||
+         std::abs(simulated - measured) <= std::max(counter.relative * measured, counter.absolute);
 }
 
 using Shape = std::tuple<std::string, int, int, int, bool>;  // stage, heads, seq, dim, causal
@@ -65,6 +79,8 @@ double value_of(const simt::KernelRun& kernel, std::string_view name) {
   }
   return std::nan("");
 }
+
+constexpr std::string_view kKeptFile = "simulated.json", kKeptSchema = "flashlab.simulated/1";
 
 std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
   std::vector<gpu::Measurement> all;
@@ -92,8 +108,10 @@ bool wanted(const MeasureArguments& a, const gpu::MeasuredLaunch& launch) {
   return !a.quick || (launch.heads == 4 && launch.seq == 512 && launch.dim == 64);
 }
 
-std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
-  std::map<Shape, std::vector<Comparison>> by_shape;
+using ByShape = std::map<Shape, std::vector<Comparison>>;
+
+ByShape measured_rows(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
+  ByShape by_shape;
   for (const gpu::Measurement& measurement : measurements) {
     for (const gpu::MeasuredLaunch& launch : measurement.launches) {
       if (!wanted(a, launch)) continue;
@@ -103,33 +121,159 @@ std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu
         row.measured[counter.metric] = measurement.value(launch, counter.metric);
     }
   }
-  std::vector<Comparison> all;
+  return by_shape;
+}
+
+/// What was simulated of the measured launches, kept beside them: a long run is not repeated to print its result.
+class KeptFile {
+ public:
+  /// Reads `path` if it is there. Throws UsageError when it is no such file.
+  explicit KeptFile(fs::path path) : path_(std::move(path)) {
+    if (!fs::exists(path_)) return;
+    try {
+      const nlohmann::json data = nlohmann::json::parse(read_text(path_));
+      if (data.at("schema") != kKeptSchema) throw UsageError("not of this schema");
+      for (const auto& launch : data.at("launches")) {
+        std::map<std::string, double> values;
+        for (std::size_t i = 0; i < data.at("metrics").size(); ++i)
+          if (const auto& value = launch.at("values").at(i); !value.is_null())
+            values[data.at("metrics")[i]] = value;
+        rows_[{Shape{launch.at("stage"), launch.at("heads"), launch.at("seq"), launch.at("dim"),
+                     launch.at("causal")},
+               launch.at("kernel")}] = std::move(values);
+      }
+    } catch (const std::exception& error) {
+      throw UsageError(fmt::format("{}: {}", path_.string(), error.what()));
+    }
+  }
+
+  const fs::path& path() const { return path_; }
+
+  /// Fills in what is known of a launch; false when it was not kept. A counter that was not kept is NaN.
+  bool fill(Comparison& row) const {
+    const auto found = rows_.find({row.shape, row.kernel});
+    if (found == rows_.end()) return false;
+    for (const Counter& counter : kCounters) {
+      const auto value = found->second.find(std::string(counter.metric));
+      row.simulated[counter.metric] = value == found->second.end() ? std::nan("") : value->second;
+    }
+    return true;
+  }
+
+  void put(const Comparison& row) {
+    auto& values = rows_[{row.shape, row.kernel}];
+    for (const auto& [metric, value] : row.simulated) values[std::string(metric)] = value;
+  }
+
+  /// A launch a line, in order, so that a change shows as such. Old or new, never half.
+  void write() const {
+    nlohmann::json metrics = nlohmann::json::array();
+    for (const Counter& counter : kCounters) metrics.push_back(counter.metric);
+    std::string text =
+        fmt::format("{{\n\"schema\": \"{}\",\n\"metrics\": {},\n\"launches\": [", kKeptSchema, metrics.dump());
+    std::string_view separator = "\n  ";
+    for (const auto& [key, values] : rows_) {
+      const auto& [stage, heads, seq, dim, causal] = key.first;
+      nlohmann::ordered_json launch{{"stage", stage}, {"kernel", key.second}, {"heads", heads},
+                                    {"seq", seq},     {"dim", dim},           {"causal", causal}};
+      for (const Counter& counter : kCounters) {
+        const auto value = values.find(std::string(counter.metric));
+        const bool known = value != values.end() && !std::isnan(value->second);
+        nlohmann::ordered_json& kept = launch["values"].emplace_back();  // null: not counted
+        if (known) kept = static_cast<std::uint64_t>(value->second);
+      }
+      text += separator;
+      text += launch.dump();
+      separator = ",\n  ";
+    }
+    text += "\n]}\n";
+    AtomicFile file(path_);
+    file.write(std::as_bytes(std::span(text)));
+    file.commit();
+  }
+
+ private:
+  static std::string read_text(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  fs::path path_;
+  std::map<std::pair<Shape, std::string>, std::map<std::string, double>> rows_;
+};
+
+/// Whether two simulations counted the same, as far as both counted.
+bool agree(const Comparison& a, const Comparison& b) {
+  return std::ranges::all_of(kCounters, [&](const Counter& counter) {
+    const double x = a.simulated.at(counter.metric), y = b.simulated.at(counter.metric);
+    return x == y || std::isnan(x) || std::isnan(y);
+  });
+}
+
+/// Simulates every shape, the shortest first. What was kept of a shape and comes out otherwise now is said: then another
+/// model wrote it.
+std::vector<Comparison> simulate(ByShape by_shape, KeptFile* keep, const KeptFile& kept, bool& as_kept) {
+  std::vector<ByShape::value_type*> order;
+  for (auto& entry : by_shape) order.push_back(&entry);
+  std::ranges::stable_sort(order, {}, [](const auto* entry) {
+    const auto& [stage, heads, seq, dim, causal] = entry->first;
+    return static_cast<double>(heads) * seq * seq * dim * (causal ? 1 : 2);
+  });
   Progress progress("stages × shapes");
   Index done = 0;
-  for (auto& [shape, rows] : by_shape) {
-    if (a.card) {
-      std::ranges::move(rows, std::back_inserter(all));
-      continue;
-    }
-    const auto& [stage, heads, seq, dim, causal] = shape;
-    const Problem problem{.heads = heads, .seq = seq, .dim = dim, .causal = causal};
+  for (ByShape::value_type* entry : order) {
+    const auto& [stage, heads, seq, dim, causal] = entry->first;
+    const auto kernel = std::ranges::find(gpu::kKernelStages, stage, &gpu::KernelStage::slug);
+    const DType dtype = kernel == gpu::kKernelStages.end() || kernel->in_f32 ? DType::f32 : DType::bf16;
+    const Problem problem{.heads = heads, .seq = seq, .dim = dim, .dtype = dtype, .causal = causal};
     const Inputs in = random_inputs(problem, 1);
     const simt::StageRun run = simt::run_stage(stage, problem, in.q, in.k, in.v, {.card = "h100"});
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      for (const Counter& counter : kCounters) {
-        rows[k].simulated[counter.metric] = value_of(run.kernels.at(k), counter.metric);
+    for (std::size_t k = 0; k < entry->second.size(); ++k) {
+      Comparison& row = entry->second[k];
+      for (const Counter& counter : kCounters)
+        row.simulated[counter.metric] = value_of(run.kernels.at(k), counter.metric);
+      Comparison before = row;
+      if (keep != nullptr) {
+        keep->put(row);
+      } else if (kept.fill(before) && !agree(before, row)) {
+        as_kept = false;
+        fmt::print(stderr,
+                   "flashlab: {} at N = {} is no longer what {} keeps: flashlab measure --saved --keep\n",
+                   row.kernel, seq, kept.path().string());
       }
-      all.push_back(std::move(rows[k]));
     }
+    if (keep != nullptr) keep->write();
     progress(++done, static_cast<Index>(by_shape.size()));
+  }
+  std::vector<Comparison> all;
+  for (auto& [shape, rows] : by_shape) std::ranges::move(rows, std::back_inserter(all));
+  return all;
+}
+
+/// What was kept of the launches, and how many of them were not.
+std::vector<Comparison> recall(ByShape by_shape, const KeptFile& kept, std::size_t& missing) {
+  std::vector<Comparison> all;
+  for (auto& [shape, rows] : by_shape) {
+    for (Comparison& row : rows) {
+      if (kept.fill(row)) {
+        all.push_back(std::move(row));
+      } else {
+        ++missing;
+      }
+    }
   }
   return all;
 }
 
 std::string deviation(double simulated, double measured) {
+  if (std::isnan(measured)) return "–";
   if (simulated == measured) return "=";
   if (measured == 0) return "+" + format_bytes(static_cast<Bytes>(simulated));
   return fmt::format("{:+.1f} %", 100 * (simulated / measured - 1));
+}
+
+bool has_ffma(const std::vector<Comparison>& rows) {
+  return std::ranges::any_of(
+      rows, [](const Comparison& row) { return !std::isnan(row.measured.at(kCounters[kFfma].metric)); });
 }
 
 std::string to_table(const std::vector<Comparison>& rows) {
@@ -140,10 +284,14 @@ std::string to_table(const std::vector<Comparison>& rows) {
                               "card", "diff", "HBM written sim", "card"}) {
     table.column(heading, right);
   }
+  const bool ffma = has_ffma(rows);
+  if (ffma) table.column("FFMA", right);
   for (const Comparison& row : rows) {
-    std::size_t equal = 0;
+    std::size_t equal = 0, measured = 0;
     for (std::size_t c = 0; c < kExact; ++c) {
-      equal += row.simulated.at(kCounters[c].metric) == row.measured.at(kCounters[c].metric);
+      const double value = row.measured.at(kCounters[c].metric);
+      measured += !std::isnan(value);
+      equal += row.simulated.at(kCounters[c].metric) == value;
     }
     const auto cell = [&](std::size_t c) {
       const Counter& counter = kCounters[c];
@@ -154,12 +302,25 @@ std::string to_table(const std::vector<Comparison>& rows) {
     const auto sim = [&](std::size_t c) { return row.simulated.at(kCounters[c].metric); };
     const auto card = [&](std::size_t c) { return row.measured.at(kCounters[c].metric); };
     const auto& [stage, heads, seq, dim, causal] = row.shape;
-    const bool written_ok = within(kCounters[10], sim(10), card(10));
-    table.row({row.kernel, fmt::to_string(heads), fmt::to_string(seq), fmt::to_string(dim),
-               causal ? "causal" : "full",
-               fmt::format("{} of {}{}", equal, kExact, equal == kExact ? " " : "!"), cell(6), cell(7),
-               bytes(32 * sim(8)), bytes(32 * card(8)), cell(8), bytes(sim(9)), bytes(card(9)), cell(9),
-               bytes(sim(10)), bytes(card(10)) + (written_ok ? " " : "!")});
+    const bool written_ok = within(kCounters[kHbmWritten], sim(kHbmWritten), card(kHbmWritten));
+    std::vector<std::string> cells{row.kernel,
+                                   fmt::to_string(heads),
+                                   fmt::to_string(seq),
+                                   fmt::to_string(dim),
+                                   causal ? "causal" : "full",
+                                   fmt::format("{} of {}{}", equal, measured, equal == measured ? " " : "!"),
+                                   cell(kLoadWavefronts),
+                                   cell(kStoreWavefronts),
+                                   bytes(32 * sim(kL2Read)),
+                                   bytes(32 * card(kL2Read)),
+                                   cell(kL2Read),
+                                   bytes(sim(kHbmRead)),
+                                   bytes(card(kHbmRead)),
+                                   cell(kHbmRead),
+                                   bytes(sim(kHbmWritten)),
+                                   bytes(card(kHbmWritten)) + (written_ok ? " " : "!")};
+    if (ffma) cells.push_back(deviation(sim(kFfma), card(kFfma)));
+    table.row(std::move(cells));
   }
   return table.str(false);
 }
@@ -178,8 +339,8 @@ std::string to_card_table(const std::vector<Comparison>& rows) {
     const auto& [stage, heads, seq, dim, causal] = row.shape;
     table.row({row.kernel, fmt::to_string(heads), fmt::to_string(seq), fmt::to_string(dim),
                causal ? "causal" : "full", format_count(card(0)), format_count(card(2)), format_count(card(4)),
-               format_count(card(6)), format_bytes(kSectorBytes * card(8)), format_bytes(card(9)),
-               format_bytes(card(10))});
+               format_count(card(kLoadWavefronts)), format_bytes(kSectorBytes * card(kL2Read)),
+               format_bytes(card(kHbmRead)), format_bytes(card(kHbmWritten))});
   }
   return table.str(false);
 }
@@ -190,6 +351,7 @@ std::string to_csv(const std::vector<Comparison>& rows) {
     const auto& [stage, heads, seq, dim, causal] = row.shape;
     for (const Counter& counter : kCounters) {
       const double s = row.simulated.at(counter.metric), m = row.measured.at(counter.metric);
+      if (std::isnan(s) || std::isnan(m)) continue;  // not counted on one side
       text += fmt::format("{},{},{},{},{},{},{},{:.0f},{:.0f},{}\n", stage, row.kernel, heads, seq, dim,
                           causal ? 1 : 0, counter.metric, s, m, within(counter, s, m) ? 1 : 0);
     }
@@ -197,14 +359,40 @@ std::string to_csv(const std::vector<Comparison>& rows) {
   return text;
 }
 
+/// Says which of the stages asked for were never measured; throws EnvironmentError when none of them was.
+void tell_unmeasured(const std::vector<std::string>& slugs, const std::vector<gpu::Measurement>& measurements,
+                     const fs::path& folder) {
+  std::vector<std::string> unmeasured;
+  for (const std::string& slug : slugs) {
+    const bool known = std::ranges::any_of(measurements, [&](const gpu::Measurement& m) {
+      return std::ranges::any_of(m.launches, [&](const gpu::MeasuredLaunch& l) { return l.stage == slug; });
+    });
+    if (!known) unmeasured.push_back(slug);
+  }
+  if (!unmeasured.empty() && unmeasured.size() == slugs.size()) {
+    throw EnvironmentError(
+        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
+                    fmt::join(unmeasured, " "), folder.string()));
+  }
+  for (const std::string& slug : unmeasured) {
+    fmt::print(stderr, "flashlab: {}: not measured yet{}\n", slug,
+               slug == "hopper"
+                   ? ""
+                   : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
+  }
+}
+
 }  // namespace
 
-int measure_command(const MeasureArguments& a) {
+int measure_command(const MeasureArguments& typed) {
+  MeasureArguments a = typed;
   require_one_of("--format", a.format, {"table", "csv"});
-  for (const std::string& stage : a.stages) stage_from_slug(stage);
-  if (a.card && (!a.saved || a.format != "table")) {
-    throw UsageError("--card shows the saved counters as a table: give --saved, and no --format");
-  }
+  for (std::string& stage : a.stages) stage = stage_from_slug(stage).slug;
+  if (a.card && (!a.saved || a.format != "table" || a.keep || a.kept))
+    throw UsageError(
+        "--card shows the saved counters as a table: give --saved, and no --format, --keep or --kept");
+  if ((a.keep || a.kept) && !a.saved) throw UsageError("--keep and --kept go with --saved");
+  if (a.keep && a.kept) throw UsageError("take --keep or --kept, not both");
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
   if (!a.from.empty()) {
     for (const fs::path& path : gpu::write_measurement(gpu::read_measured_folder(a.from), folder)) {
@@ -220,30 +408,51 @@ int measure_command(const MeasureArguments& a) {
     }
   }
   const std::vector<gpu::Measurement> measurements = read_measured(folder);
-  const std::vector<Comparison> rows = compare(a, measurements);
-  if (rows.empty()) throw UsageError("nothing that was measured fits these options");
+  tell_unmeasured(a.stages, measurements, folder);
+  ByShape measured = measured_rows(a, measurements);
+  if (measured.empty()) throw UsageError("nothing that was measured fits these options");
   if (a.card) {
+    std::vector<Comparison> rows;
+    for (auto& [shape, of_shape] : measured) std::ranges::move(of_shape, std::back_inserter(rows));
     const gpu::MeasuredCard& card = measurements.front().card;
     print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name, card.driver,
                       card.toolkit, card.date) +
           to_card_table(rows));
     return static_cast<int>(ExitCode::well);
   }
+  std::erase_if(measured, [](const auto& entry) { return std::get<0>(entry.first) == "hopper"; });
+  KeptFile kept(folder / kKeptFile);
+  bool sound = true;
+  std::size_t missing = 0;
+  const std::vector<Comparison> rows =
+      a.kept ? recall(std::move(measured), kept, missing)
+             : simulate(std::move(measured), a.keep ? &kept : nullptr, kept, sound);
+  if (rows.empty()) {
+    throw UsageError(
+        a.kept ? "nothing is kept of what fits these options: flashlab measure --saved --keep simulates it"
+               : "no machine here simulates hopper: --card shows what was measured of it");
+  }
   if (a.format == "csv") {
     print(to_csv(rows));
   } else {
     const gpu::MeasuredCard& card = measurements.front().card;
-    print(
-        fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
-                    card.driver, card.toolkit, card.date) +
-        to_table(rows) +
-        "\nexact: global load and store requests and sectors, shared loads and stores, equal to the last one.\n"
-        "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
-        "writes\n"
-        "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n");
+    print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
+                      card.driver, card.toolkit, card.date) +
+          to_table(rows) +
+          "\nexact: global load and store requests and sectors, shared loads and stores, and where they were "
+          "measured\n"
+          "asynchronous copies, ldmatrix and tensor-core products, equal to the last one.\n"
+          "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
+          "writes\n"
+          "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n" +
+          (has_ffma(rows) ? "FFMA: thread instructions; what the card's compiler fuses is its own choice.\n"
+                          : "") +
+          (missing == 0
+               ? ""
+               : fmt::format("Measured, but no simulation kept: {} launches of a kernel.\n", missing)));
   }
+  if (a.kept) return static_cast<int>(ExitCode::well);  // shown; the run that kept them judged them
   // The counters that the hardware determines must agree; the caches' model is shown, and judged by the reader.
-  bool sound = true;
   for (const Comparison& row : rows) {
     for (std::size_t c = 0; c < kExact + 2; ++c) {
       const Counter& counter = kCounters[c];

@@ -58,8 +58,9 @@ void enter(const Contained& job, int printed, int input, int result) {
   prctl(PR_SET_DUMPABLE, 0);
   const int nothing = open("/dev/null", O_RDONLY);
   // All to high numbers first, so that none stands where another shall be.
-  const int p = fcntl(printed, F_DUPFD, 64), i = fcntl(input, F_DUPFD, 64), r = fcntl(result, F_DUPFD, 64),
-            z = fcntl(nothing, F_DUPFD, 64);
+  const int p = fcntl(printed, F_DUPFD, 32), i = fcntl(input, F_DUPFD, 32), r = fcntl(result, F_DUPFD, 32),
+            z = fcntl(nothing, F_DUPFD, 32);
+  if (p < 0 || i < 0 || r < 0 || z < 0) _exit(126);
   dup2(z, 0), dup2(p, 1), dup2(p, 2), dup2(i, 3), dup2(r, 4);
   close_range(5, ~0u, 0);
   if (chdir(job.limits.folder.c_str()) != 0) _exit(126);
@@ -68,7 +69,7 @@ void enter(const Contained& job, int printed, int input, int result) {
   limit(RLIMIT_CPU, static_cast<rlim_t>(job.limits.cpu_s));
   limit(RLIMIT_FSIZE, job.limits.file_bytes);
   if (job.limits.address_bytes != 0) limit(RLIMIT_AS, job.limits.address_bytes);
-  limit(RLIMIT_NOFILE, 64);
+  limit(RLIMIT_NOFILE, 128);
   if (!job.limits.may_start_processes) limit(RLIMIT_NPROC, 0);
   signal(SIGPIPE, SIG_DFL);
   signal(SIGXFSZ, SIG_DFL);

@@ -83,6 +83,10 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
       all[k].failure = how_it_ended(o, jobs[k].limits);
       if (o.exit_code == 8)
         throw EnvironmentError("the filter of system calls (seccomp) cannot be set up: submissions are not run here");
+      // These codes are of the program around the submission alone, which cannot end the process itself.
+      if (o.exit_code >= 5 && o.signal == 0 && !o.out_of_time)
+        throw EnvironmentError(fmt::format("the grader's own part of a run failed (code {}): {}", o.exit_code,
+                                           o.printed.substr(0, 300)));
       if (all[k].failure.empty()) {
         all[k].failure = fmt::format("it ended with code {} before its results were there: {}", o.exit_code,
                                      o.printed.substr(0, o.printed.find('\n')));

@@ -50,8 +50,8 @@ struct Matrix {
 /// what is wrong with the first wrong element, the tile around it in `detail`.
 Verdict compare(const Matrix& matrix, std::span<const float> got, std::span<const double> want, double tolerance);
 
-/// O (heads, N, d) in double.
-std::vector<double> attention_of(const Case& c);
+/// O (heads, N, d) in double; with `causal`, row i sees the keys up to i.
+std::vector<double> attention_of(const Case& c, bool causal = false);
 /// S = Q Kᵀ / √d (heads, N, N) in double.
 std::vector<double> scores_of(const Case& c);
 

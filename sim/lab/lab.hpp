@@ -101,6 +101,7 @@ std::filesystem::path folder_of(const Lab& lab);
 std::filesystem::path chapters_folder();
 
 std::unique_ptr<Lab> make_lab_03();
+std::unique_ptr<Lab> make_lab_04();
 std::unique_ptr<Lab> make_lab_06();
 
 }  // namespace flashlab::lab

@@ -21,6 +21,7 @@ std::span<const std::unique_ptr<Lab>> labs() {
   static const auto all = [] {
     std::vector<std::unique_ptr<Lab>> list;
     list.push_back(make_lab_03());
+    list.push_back(make_lab_04());
     list.push_back(make_lab_06());
     return list;
   }();

@@ -138,16 +138,18 @@ std::string stage_json(const StagePage& page) {
   Json stages = Json::array();
   for (const StageInfo& stage : flashlab::stages())
     stages.push_back({{"stage", stage.slug}, {"title", stage.title}});
-  const Json json{{"schema", "flashlab.view/1"},
-                  {"kind", "stages"},
-                  {"summary", summary_of(page)},
-                  {"head", page.head},
-                  {"report", Json::parse(report::to_json(page.report))},
-                  {"stages", stages},
-                  {"films", films},
-                  {"formulas", Json::parse(formulas_json())},
-                  {"devices", of_devices(page.report.device)},
-                  {"ladder", of_ladder(page.ladder)}};
+  const Json json{
+      {"schema", "flashlab.view/1"},
+      {"kind", "stages"},
+      {"summary", summary_of(page)},
+      {"head", page.head},
+      {"given", {{"Br", page.report.options.rows.value_or(0)}, {"Bc", page.report.options.cols.value_or(0)}}},
+      {"report", Json::parse(report::to_json(page.report))},
+      {"stages", stages},
+      {"films", films},
+      {"formulas", Json::parse(formulas_json())},
+      {"devices", of_devices(page.report.device)},
+      {"ladder", of_ladder(page.ladder)}};
   return json.dump();
 }
 

@@ -126,6 +126,44 @@ TEST_CASE("a stage runs on the simt machine with the tile machine's answer and t
   check_refused("run online-q --machine simt --seq 64 --dim 64 --device v100", 2, "not modelled");
 }
 
+TEST_CASE("an upper rung runs on the simt machine, as online-q with its own tiles on the tile machine") {
+  const Outcome grouped = run("run tensor-core --machine simt --seq 65 --heads 4 --kv-heads 2 --format json");
+  REQUIRE(grouped.code == 0);
+  const Json json = Json::parse(grouped.out);
+  CHECK(json["problem"]["dtype"] == "bf16");  // it takes no fp32, and nobody asked for a type
+  CHECK(json["problem"]["kv_heads"] == 2);
+  CHECK(json["stages"][0]["relative_error"].get<double>() > 1e-4);
+  CHECK(json["stages"][0]["relative_error"].get<double>() < 1e-2);
+  CHECK(json["stages"][0]["kernels"][0]["metrics"]["sm__inst_executed_pipe_tensor_op_hmma.sum"] > 0);
+  const Outcome real = run("run registers --machine simt --causal --format json");
+  REQUIRE(real.code == 0);
+  CHECK(Json::parse(real.out)["stages"][0]["relative_error"].get<double>() < 2e-6);
+
+  const Outcome tile = run("run hopper --seq 1000 --dim 128 --dtype bf16 --format json");
+  REQUIRE(tile.code == 0);
+  const Json row = Json::parse(tile.out)["stages"][0];
+  CHECK(row["tile_rows"] == 128);
+  CHECK(row["hbm_read_bytes"] == 2 * (1 + 2 * 8) * 1000 * 128);  // (1 + 2Tr)·N·d elements, Tr = 8
+  const Outcome report = run("report --seq 64 --count-only --format json");
+  CHECK(Json::parse(report.out)["stages"].size() == 5);
+
+  check_refused("run hopper --machine simt --seq 64", 2, "wgmma are not simulated; take tensor-core");
+  check_refused("run tensor-core --machine simt --seq 64 --dtype fp32", 2, "takes fp16 and bf16, not fp32");
+  check_refused("run registers --machine simt --seq 64 --heads 4 --kv-heads 3", 2, "does not divide 4 heads");
+  check_refused("run online-q --machine simt --seq 64 --heads 4 --kv-heads 2", 2, "wants a K and V for every head");
+  check_refused("run registers --seq 64 --heads 4 --kv-heads 2", 2, "--machine simt or gpu");
+}
+
+TEST_CASE("measure says of a stage that no card has measured how to have it measured") {
+  const Outcome outcome = run("measure registers --saved");
+  CHECK(outcome.code == 3);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.err.find("registers: not measured yet: its simulated counters alone: flashlab run registers") !=
+        std::string::npos);
+  CHECK(outcome.err.find("run flashlab measure registers on a machine with a GPU") != std::string::npos);
+  check_refused("measure regsters --saved", 2, "did you mean registers?");
+}
+
 TEST_CASE("profile names the line of a planted race and ends with 1, and of a bank conflict what to do") {
   const std::string programs = FLASHLAB_SOURCE_DIR "/tests/simt/programs/";
   const Outcome race = run("profile " + programs + "race.cu");

@@ -91,4 +91,5 @@ void check_wrong(const Lab& lab) {
   }
 
 FLASHLAB_LAB_TESTS(3)
+FLASHLAB_LAB_TESTS(4)
 FLASHLAB_LAB_TESTS(6)

@@ -126,6 +126,9 @@ MemoryCounters counters_from(const Json& j) {
   c.conflicts = j.at("conflicts");
   return c;
 }
+WarpSample sample_from(const Json& j) {
+  return {j.at("block"), j.at("warp"), j.at("mask"), j.at("allocation"), j.at("addresses")};
+}
 Dim3 dim_from(const Json& j) { return {j.at(0), j.at(1), j.at(2)}; }
 
 ProfiledLaunch launch_from(const Json& j) {
@@ -162,6 +165,11 @@ ProfiledLaunch launch_from(const Json& j) {
     site.counters.merged_width_bytes = s.at("merged_width_bytes");
     site.counters.counted = counters_from(s.at("counted"));
     site.counters.merged = counters_from(s.at("expected"));
+    if (const auto sample = s.find("sample"); sample != s.end()) site.counters.sample = sample_from(*sample);
+    if (const auto caches = s.find("caches"); caches != s.end() && !caches->is_null()) {
+      site.caches = SiteCaches{caches->at("sectors"), caches->at("l1_hits"), caches->at("l2_hits"),
+                               caches->at("hbm_sectors")};
+    }
     launch.sites.push_back(site);
   }
   launch.advice = advice(launch);
@@ -194,6 +202,7 @@ Profile profile(const ProfileOptions& options) {
                                       fmt::format("FLASHLAB_SIMT_CARD={}", options.card),
                                       fmt::format("FLASHLAB_SIMT_REGISTERS={}", options.registers_per_thread),
                                       program.string()};
+  if (options.by_instruction) command.insert(command.begin() + 1, "FLASHLAB_SIMT_SITES=1");
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
   const CommandResult ran = run_command(command);
   Profile result;

@@ -308,6 +308,7 @@ class RunningLaunch final : public Launch {
       site.space = tally.shared ? Space::shared : Space::global;
       site.width_bytes = width_of(kind);
       site.counted = tally.counted;
+      site.sample = tally.sample;
       if (tally.merge) {
         site.merged_width_bytes = tally.merge->merged_width_bytes();
         site.merged = tally.merge->merged();

@@ -8,4 +8,4 @@ const common = { bundle: true, minify: true, charset: "utf8", legalComments: "no
 
 await build({ ...common, entryPoints: [here("src/main.js")], outfile: `${out}/view.js`, format: "iife", target: "es2020" });
 await build({ ...common, entryPoints: [here("src/view.css")], outfile: `${out}/view.css` });
-await build({ ...common, entryPoints: [here("src/charts_cli.mjs")], outfile: `${out}/charts.mjs`, format: "esm", platform: "node", target: "node18" });
+await build({ ...common, entryPoints: [here("src/charts_cli.mjs")], outfile: `${out}/charts.mjs`, format: "esm", platform: "node", target: "node18", loader: { ".css": "text" } });

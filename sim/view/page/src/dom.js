@@ -17,5 +17,5 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** A range and a number field that show the same value; `scale` maps the range's position (0 … 1000) to the value. */
+/** Whether the reader's system asks for less motion. */
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -18,13 +18,13 @@ function box(x, y, film, columns, scale, { transposed = false, thin = false } = 
 function wide(film, width, height, font, hasStats) {
   const gap = 1.4 * font;
   const label = 1.5 * font;
-  const gaps = 5 * gap;
+  const gaps = 4 * gap + (hasStats ? gap + font : 0);
   const acrossPx = (scale) => Math.max(film.d * scale, THINNEST);
   let scale = Math.min((width - gaps - THINNEST) / (2 * film.N + 3 * film.d), (height - 3 * label) / (film.N + film.d));
   while (2 * film.N * scale + 3 * acrossPx(scale) + gaps + THINNEST > width) scale *= 0.98;
   const a = acrossPx(scale);
   const n = film.N * scale;
-  const total = 2 * n + 3 * a + 4 * gap + (hasStats ? gap + THINNEST : 0);
+  const total = 2 * n + 3 * a + 4 * gap + (hasStats ? gap + THINNEST + font : 0);
   let x = Math.max(0, (width - total) / 2);
   const y = label + a + label;
   const boxes = [];
@@ -48,11 +48,11 @@ function tall(film, width, height, font, hasStats) {
   const label = 1.5 * font;
   const a0 = (scale) => Math.max(film.d * scale, THINNEST);
   let scale = Math.min((width - 4 * gap) / (film.N + 2 * film.d), (height - 4 * label) / (2 * film.N + film.d));
-  while (film.N * scale + 2 * a0(scale) + 3 * gap + THINNEST > width) scale *= 0.98;
+  while (film.N * scale + 2 * a0(scale) + 2 * gap + (hasStats ? gap + THINNEST + font : 0) > width) scale *= 0.98;
   const a = a0(scale);
   const n = film.N * scale;
   const boxes = [];
-  const left = Math.max(0, (width - (n + 2 * a + 2 * gap + (hasStats ? gap + THINNEST : 0))) / 2);
+  const left = Math.max(0, (width - (n + 2 * a + 2 * gap + (hasStats ? gap + THINNEST + font : 0))) / 2);
   const y = label + a + label;
   boxes[Q] = box(left, y, film, film.d, scale);
   boxes[K] = box(left + a + gap, label, film, film.d, scale, { transposed: true });

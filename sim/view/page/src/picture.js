@@ -65,7 +65,34 @@ export class Picture {
       if (tensor === STATS && !this.hasStats) continue;
       this.#drawMatrix(context, tensor);
     }
-    for (let cell = 0; cell < this.film.cells.length; ++cell) this.#drawCell(context, cell);
+    this.#drawCells(context);
+  }
+
+  /** All cells; small ones that continue each other along a row as one: there may be tens of thousands. */
+  #drawCells(context) {
+    const { cells } = this.film;
+    const { loads, stores } = this.machine;
+    let run = null;
+    const flush = () => {
+      if (run) this.#paint(context, run, 1);
+      run = null;
+    };
+    for (let cell = 0; cell < cells.length; ++cell) {
+      const place = cells[cell];
+      const output = place.tensor === S || place.tensor === P;
+      if (!output || place.columns * this.boxes[place.tensor].perColumn > 6) {
+        this.#drawCell(context, cell);
+      } else if (loads[cell] + stores[cell] > 0) {
+        const continues = run && run.tensor === place.tensor && run.row === place.row && run.rows === place.rows &&
+          run.column + run.columns === place.column;
+        if (continues) run.columns += place.columns;
+        else {
+          flush();
+          run = { ...place };
+        }
+      }
+    }
+    flush();
   }
 
   /** Brings the matrices up to the machine after events [from, machine.at). */
@@ -130,9 +157,12 @@ export class Picture {
     if (loads[cell] === 0 && stores[cell] === 0) return;
     const place = this.film.cells[cell];
     if (place.tensor === STATS && !this.hasStats) return;
+    this.#paint(context, place, place.tensor < 3 ? loads[cell] / this.film.cellLoads[cell] : 1);
+  }
+
+  #paint(context, place, share) {
     const r = rectangle(this.boxes, place.tensor, place);
     const input = place.tensor < 3;
-    const share = input ? loads[cell] / this.film.cellLoads[cell] : 1;
     context.clearRect(r.x, r.y, r.w, r.h);
     context.fillStyle = this.colors[place.tensor];
     context.globalAlpha = input ? 0.18 + 0.42 * share : 0.6;

@@ -24,7 +24,7 @@ export class Player {
     this.speed = Math.max(this.byBytes ? this.length / 60 : 3, this.length / 60); // a minute, but no hurry where little happens
     this.node = this.#build();
     for (const view of this.views) view.onrow = (row) => this.pickRow(row);
-    this.pickRow(Math.floor(problem.seq / 2));
+    this.pickRow(Math.min(problem.seq - 1, 20)); // of the first tile: it has numbers from the start
     addEventListener("resize", () => this.resize());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.retheme());
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -73,8 +73,9 @@ export class Player {
   }
 
   #single(view) {
-    return element("div", { class: "one-stage" }, view.stagePanel,
-      element("div", { class: "panels" }, view.bytes.node, view.rows.node, view.source.node));
+    return element("div", { class: "one-stage" },
+      element("div", { class: "panels" }, view.stagePanel, view.rows.node),
+      element("div", { class: "panels" }, view.bytes.node, view.source.node));
   }
 
   #column(view) {
@@ -120,7 +121,7 @@ export class Player {
     if (!this.playing) return;
     const calm = reducedMotion();
     if (!calm || now - this.shown >= 1000 / CALM_FRAMES_PER_S) {
-      this.clock = Math.min(this.length, this.clock + (this.rate * Math.min(1000, now - this.before)) / 1000);
+      this.clock = Math.min(this.length, this.clock + (this.rate * Math.max(0, Math.min(1000, now - this.before))) / 1000);
       this.before = now;
       this.shown = now;
       const slow = !calm && !this.byBytes && this.rate < 12;

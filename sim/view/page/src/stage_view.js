@@ -67,8 +67,7 @@ class SourcePanel {
       return element("li", { value: index + 1 }, code || " ",
         comment < 0 ? null : element("span", { class: "comment" }, text.slice(comment)));
     });
-    this.list = element("ol", { class: "source", tabindex: 0, role: "region", "aria-label": `The program ${film.sourcePath}` }, ...this.lines);
-    this.list.setAttribute("role", "list");
+    this.list = element("ol", { class: "source", tabindex: 0, "aria-label": `The program ${film.sourcePath}` }, ...this.lines);
     this.node = element("section", { class: "panel source-panel" },
       element("h3", {}, "The line that acts"), element("p", { class: "soft" }, film.sourcePath), this.list);
   }
@@ -86,11 +85,17 @@ class SourcePanel {
   }
 }
 
+function legend() {
+  const key = (className, text) => element("li", {}, element("span", { class: `key ${className}` }), text);
+  return element("ul", { class: "legend soft" }, key("pale", "in HBM"), key("half", "read (the more, the stronger) or written"),
+    key("full", "in SRAM now"), key("acting", "acts now"), key("ghost", "never in HBM"), key("row", "your row"));
+}
+
 export class StageView {
   constructor(film, { sramBytes, heads, elementBytes }) {
     this.film = film;
     this.machine = new Machine(film);
-    this.canvas = element("canvas", { class: "picture", role: "img" });
+    this.canvas = element("canvas", { class: "picture", role: "img", "aria-label": `${film.stage}: matrices in HBM, tiles in SRAM` });
     this.picture = new Picture(this.canvas, film, this.machine, sramBytes);
     this.picture.elementBytes = elementBytes;
     this.now = element("p", { class: "now-line" });
@@ -103,7 +108,7 @@ export class StageView {
       const row = this.picture.rowAt(event.clientX - box.left, event.clientY - box.top);
       if (row !== null) this.onrow(row);
     });
-    this.stagePanel = element("div", { class: "stage-picture" }, element("div", { class: "canvas-box" }, this.canvas), this.now);
+    this.stagePanel = element("div", { class: "stage-picture" }, element("div", { class: "canvas-box" }, this.canvas), this.now, legend());
   }
 
   pickRow(row) {

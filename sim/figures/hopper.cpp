@@ -11,7 +11,7 @@ std::string hopper() {
   std::string svg = open(
       780, 372, "The hopper kernel: a producer and two consumers",
       "a scheme of cuda/kernels/hopper.cuh, not a measurement: lengths are chosen; time runs to the right");
-  constexpr double kLeft = 132, kStep = 146;
+  constexpr double kLeft = 132, kStep = 112;
   constexpr double kY[] = {84, 142, 180, 238, 276};
   const char* names[] = {"TMA", "group 0: products", "softmax", "group 1: products", "softmax"};
   for (int row = 0; row < 5; ++row)
@@ -23,26 +23,28 @@ std::string hopper() {
   };
   constexpr int kTilesOfKeys = 4;
   block(kLeft, 0, 46, "c0", "K3");
-  for (int j = kTilesOfKeys - 1; j >= 1; --j) {
-    const double x = kLeft + 46 + kStep * (kTilesOfKeys - 1 - j) * 0.86;
-    block(x, 0, 52, "c0", fmt::format("K{}", j - 1));
-    block(x + 52, 0, 52, "c1", fmt::format("V{}", j));
+  for (int step = 0; step < kTilesOfKeys; ++step) {
+    const int j = kTilesOfKeys - 1 - step;
+    const double x = kLeft + 46 + kStep * step;
+    if (j > 0) block(x, 0, 50, "c0", fmt::format("K{}", j - 1));
+    block(j > 0 ? x + 50 : x, 0, 50, "c1", fmt::format("V{}", j));
   }
-  block(kLeft + 46 + kStep * 3 * 0.86, 0, 52, "c1", "V0");
   for (int group = 0; group < 2; ++group) {
-    const double start = kLeft + 50 + 73.0 * group;
+    const double start = kLeft + 50 + 52.0 * group;
     const int products = 1 + 2 * group, softmax = products + 1;
     block(start, products, 50, "c3", "QK3");
-    block(start + 50, softmax, 70, "c5", "3");
-    for (int j = kTilesOfKeys - 1; j >= 1; --j) {
-      const double x = start + 50 + 74 + (kStep - 4) * (kTilesOfKeys - 1 - j);
-      if (x + 100 > 776) break;
-      block(x, products, 46, "c3", fmt::format("QK{}", j - 1));
-      block(x + 46, products, std::min(46.0, 776 - x - 46), "c4", fmt::format("PV{}", j));
-      if (x + 50 + 66 < 776) block(x + 48, softmax, 66, "c5", fmt::format("{}", j - 1));
+    block(start + 50, softmax, 64, "c5", "3");
+    for (int step = 0; step < kTilesOfKeys; ++step) {
+      const int j = kTilesOfKeys - 1 - step;
+      const double x = start + 118 + kStep * step;
+      if (j > 0) {
+        block(x, products, 46, "c3", fmt::format("QK{}", j - 1));
+        block(x + 48, softmax, 62, "c5", fmt::format("{}", j - 1));
+      }
+      block(j > 0 ? x + 46 : x, products, 46, "c4", fmt::format("PV{}", j));
     }
-    // The turn passes to the other group when both products are issued.
-    if (group == 0) svg += arrow(start + 50, kY[1] + 30, start + 73, kY[3] - 3);
+    // The turn passes to the other group when the products are issued.
+    if (group == 0) svg += arrow(start + 44, kY[1] + 30, start + 60, kY[3] - 3);
   }
   svg += arrow(kLeft + 44, kY[0] + 30, kLeft + 56, kY[1] - 3);
   double y = 330;

@@ -51,11 +51,12 @@ std::string loops() {
                            .device = device,
                            .options = options,
                            .stages = {&stage_from_slug("online-kv"), &stage_from_slug("online-q")}});
-  std::string svg = open(780, 428, "Two orders of the same tiles",
-                         fmt::format("Tr = Tc = {} tiles of S, visited in the order of the numbers; dark: what "
-                                     "stays on chip during the inner loop; "
-                                     "bytes for N = {}, d = {}, fp32",
-                                     kTiles, problem.seq, problem.dim));
+  std::string svg =
+      open(780, 428, "Two orders of the same tiles",
+           fmt::format("Tr = Tc = {} tiles of S, visited in the order of the numbers; coloured: what "
+                       "stays on chip during the inner loop; "
+                       "bytes for N = {}, d = {}, fp32",
+                       kTiles, problem.seq, problem.dim));
   for (int side = 0; side < 2; ++side) {
     const double x = 90 + 390.0 * side;
     const report::StageRow& row = report.rows[static_cast<std::size_t>(side)];

@@ -61,8 +61,8 @@ std::string memory() {
     y += 46;
   }
   svg += text_at(kText, y + 2, "registers: three operands of 4 B a multiply-add;", "small");
-  svg += text_at(kText, y + 18, "shared memory: 128 B a cycle and SM. No vendor", "small");
-  svg += text_at(kText, y + 34, "states the L2's rate.", "small");
+  svg += text_at(kText, y + 18, "shared memory: 128 B a cycle and SM. The", "small");
+  svg += text_at(kText, y + 34, "profile holds no rate of the L2.", "small");
   return svg + "</svg>\n";
 }
 

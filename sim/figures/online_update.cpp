@@ -11,6 +11,14 @@
 
 namespace flashlab::figures {
 
+namespace {
+
+std::string number(double x, int decimals) {
+  return fmt::format("{}{:.{}f}", x < 0 ? "−" : "", std::abs(x), decimals);
+}
+
+}  // namespace
+
 std::string online_update() {
   constexpr std::array scores{1.0, 3.0, 2.0, 5.0, 4.0, 0.0}, values{2.0, -1.0, 4.0, 1.0, 3.0, 6.0};
   std::string svg = open(
@@ -21,7 +29,7 @@ std::string online_update() {
     const double x = kX + kTile * static_cast<double>(k / 2) + (kCell + 4) * static_cast<double>(k % 2);
     svg += rect(x, 62, kCell, 48, k / 2 == 0 ? "c0" : k / 2 == 1 ? "c1" : "c5");
     svg += text_at(x + kCell / 2, 82, fmt::format("s = {:g}", scores[k]), "on", "middle");
-    svg += text_at(x + kCell / 2, 101, fmt::format("v = {:g}", values[k]), "on", "middle");
+    svg += text_at(x + kCell / 2, 101, "v = " + number(values[k], 0), "on", "middle");
   }
   constexpr const char* kLabels[] = {"m", "α", "p", "l", "o"};
   for (int i = 0; i < 5; ++i) {
@@ -44,7 +52,7 @@ std::string online_update() {
     svg += text_at(x, 198, fmt::format("{:.4f}", alpha), "mono");
     svg += text_at(x, 238, fmt::format("{:.4f}, {:.4f}", p0, p1), "mono");
     svg += text_at(x, 278, fmt::format("{:.4f}", l_new), "mono");
-    svg += text_at(x, 318, fmt::format("{:.4f}", o_new), "mono");
+    svg += text_at(x, 318, number(o_new, 4), "mono");
     m = m_new, l = l_new, o = o_new;
   }
   const double largest = *std::ranges::max_element(scores);

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include "tests/cli/program.hpp"
@@ -136,4 +137,38 @@ TEST_CASE("what is marked slow is left alone, and checked with --slow") {
   CHECK(tree.docs("--check --slow").code == 1);
   CHECK(tree.docs("--slow").code == 0);
   CHECK(tree.docs("--check --slow").code == 0);
+}
+
+TEST_CASE(
+    "figures: a list, each a picture that follows light and dark, and the nearest name for a misspelt one") {
+  const Outcome list = run("figure");
+  CHECK(list.code == 0);
+  std::istringstream lines(list.out);
+  int figures = 0;
+  for (std::string name, rest; lines >> name && std::getline(lines, rest); ++figures) {
+    CAPTURE(name);
+    const Outcome figure = run("figure " + name);
+    CHECK(figure.code == 0);
+    CHECK(figure.out.starts_with("<svg "));
+    CHECK(figure.out.ends_with("</svg>\n"));
+    CHECK(figure.out.find("prefers-color-scheme: dark") != std::string::npos);
+    CHECK(figure.out.find("nan") == std::string::npos);
+  }
+  CHECK(figures == 6);
+  check_refused("figure bank", 2, "did you mean banks?");
+}
+
+TEST_CASE(
+    "figures say what the machines say: eight wavefronts and one, four passes, O written four times and once") {
+  const std::string banks = run("figure banks").out, loops = run("figure loops").out,
+                    passes = run("figure passes").out;
+  CHECK(banks.find("chunk 2 of all rows: 8 wavefronts") != std::string::npos);
+  CHECK(banks.find("chunk 2 of all rows: 1 wavefront ") != std::string::npos);
+  CHECK(loops.find("O written 4 ×, read back 4 ×") != std::string::npos);
+  CHECK(loops.find("O written 1 ×, read back 0 ×") != std::string::npos);
+  std::size_t counted = 0;
+  for (std::size_t at = 0; (at = passes.find(">1 ×<", at)) != std::string::npos; ++at) ++counted;
+  CHECK(counted == 4);
+  CHECK(run("figure online-update")
+            .out.find("1.4223, as from all six scores at once: 2.2445 / 1.5781 = 1.4223") != std::string::npos);
 }

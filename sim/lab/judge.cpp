@@ -173,9 +173,9 @@ double product(const Case& c, const Shape& s, std::int64_t h, std::int64_t i, st
 }
 }  // namespace
 
-std::vector<double> attention_of(const Case& c, bool causal) {
+std::vector<double> attention_of(const Case& c) {
   const Shape s = shape_of(c);
-  const Problem problem{.batch = 1, .heads = s.heads, .seq = s.N, .dim = s.d, .causal = causal};
+  const Problem problem{.batch = 1, .heads = s.heads, .seq = s.N, .dim = s.d};
   Tensor tensors[3];
   for (std::size_t which = 0; which < 3; ++which) {
     tensors[which] = Tensor(1, s.heads, s.N, s.d);
@@ -194,6 +194,30 @@ std::vector<double> scores_of(const Case& c) {
     }
   }
   return S;
+}
+
+Verdict right(std::span<const Ran> ran, const Evidence& evidence, std::string_view name, bool square,
+              std::vector<double> (*want)(const Case&), double tolerance) {
+  for (const Ran& r : ran) {
+    const Shape s = shape_of(*r.of);
+    Verdict v = sound(r, evidence);
+    if (v.passed())
+      v = compare({std::string(name), s.heads, s.N, square ? s.N : s.d}, r.result.outputs[0], want(*r.of), tolerance);
+    if (v.passed()) continue;
+    v.share = 0;
+    v.text = fmt::format("at {}: {}", r.of->title, v.text);
+    return v;
+  }
+  return {.share = 1, .text = fmt::format("{} cases, up to {}", ran.size(), ran.back().of->title)};
+}
+
+Verdict gate(std::uint64_t value, double most, std::string_view unit, const Ran& ran, const Evidence& evidence,
+             Count count) {
+  Verdict v{.text = fmt::format("{} {} at {}; at most {}", grouped(value), unit, ran.of->title,
+                                grouped(static_cast<std::uint64_t>(most)))};
+  v.share = static_cast<double>(value) <= most ? 1 : 0;
+  if (!v.passed()) v.detail = "by line:\n" + worst_lines(ran.result, evidence, count, unit);
+  return v;
 }
 
 Verdict sound(const Ran& ran, const Evidence& evidence) {

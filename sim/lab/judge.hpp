@@ -50,10 +50,21 @@ struct Matrix {
 /// what is wrong with the first wrong element, the tile around it in `detail`.
 Verdict compare(const Matrix& matrix, std::span<const float> got, std::span<const double> want, double tolerance);
 
-/// O (heads, N, d) in double; with `causal`, row i sees the keys up to i.
-std::vector<double> attention_of(const Case& c, bool causal = false);
+/// O (heads, N, d) in double.
+std::vector<double> attention_of(const Case& c);
 /// S = Q Kᵀ / √d (heads, N, N) in double.
 std::vector<double> scores_of(const Case& c);
+
+/// What a gate counts at one instruction.
+using Count = std::uint64_t (*)(const SiteRecord&);
+
+/// Whether output 0 of every case is right: `want` gives the reference, `name` and `square` its shape: (heads, N, N) or
+/// (heads, N, d). Findings of the simt machine fail a case as wrong numbers do.
+Verdict right(std::span<const Ran> ran, const Evidence& evidence, std::string_view name, bool square,
+              std::vector<double> (*want)(const Case&), double tolerance);
+/// Passed when `value` ≤ `gate`; the text names both; when missed, the detail says which lines count most.
+Verdict gate(std::uint64_t value, double gate, std::string_view unit, const Ran& ran, const Evidence& evidence,
+             Count count);
 
 /// The failure of a run, or its first finding, as a verdict with a text; "" when it ran and nothing was found.
 Verdict sound(const Ran& ran, const Evidence& evidence);
@@ -66,8 +77,6 @@ struct Sums {
 };
 Sums sums_of(const RunResult& result);
 
-/// What a gate counts at one instruction.
-using Count = std::uint64_t (*)(const SiteRecord&);
 std::uint64_t sectors_at(const SiteRecord& site);
 std::uint64_t excess_sectors_at(const SiteRecord& site);  ///< beyond four a request of 32 lanes of floats
 std::uint64_t conflicts_at(const SiteRecord& site);

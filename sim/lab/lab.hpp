@@ -100,8 +100,13 @@ std::filesystem::path folder_of(const Lab& lab);
 /// The folder with the chapters: $FLASHLAB_CHAPTERS, else the source tree's, else the installation's.
 std::filesystem::path chapters_folder();
 
+std::unique_ptr<Lab> make_lab_01();
+std::unique_ptr<Lab> make_lab_02();
 std::unique_ptr<Lab> make_lab_03();
 std::unique_ptr<Lab> make_lab_04();
+std::unique_ptr<Lab> make_lab_05();
 std::unique_ptr<Lab> make_lab_06();
+std::unique_ptr<Lab> make_lab_07();
+std::unique_ptr<Lab> make_lab_08();
 
 }  // namespace flashlab::lab

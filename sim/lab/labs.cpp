@@ -20,9 +20,9 @@ std::optional<Score> Lab::score(std::span<const Ran>) const { return std::nullop
 std::span<const std::unique_ptr<Lab>> labs() {
   static const auto all = [] {
     std::vector<std::unique_ptr<Lab>> list;
-    list.push_back(make_lab_03());
-    list.push_back(make_lab_04());
-    list.push_back(make_lab_06());
+    for (const auto make : {make_lab_01, make_lab_02, make_lab_03, make_lab_04, make_lab_05, make_lab_06, make_lab_07,
+                            make_lab_08})
+      list.push_back(make());
     return list;
   }();
   return all;

@@ -90,6 +90,11 @@ void check_wrong(const Lab& lab) {
     check_wrong(lab_from_name(#number));                                                                  \
   }
 
+FLASHLAB_LAB_TESTS(1)
+FLASHLAB_LAB_TESTS(2)
 FLASHLAB_LAB_TESTS(3)
 FLASHLAB_LAB_TESTS(4)
+FLASHLAB_LAB_TESTS(5)
 FLASHLAB_LAB_TESTS(6)
+FLASHLAB_LAB_TESTS(7)
+FLASHLAB_LAB_TESTS(8)

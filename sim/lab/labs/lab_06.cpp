@@ -78,16 +78,7 @@ class Lab06 final : public Lab {
 
  private:
   static Verdict values(std::span<const Ran> ran, const Evidence& evidence) {
-    for (const Ran& r : ran) {
-      const Shape s = shape_of(*r.of);
-      Verdict v = sound(r, evidence);
-      if (v.passed()) v = compare({"O", s.heads, s.N, s.d}, r.result.outputs[0], attention_of(*r.of), kTolerance);
-      if (v.passed()) continue;
-      v.share = 0;
-      v.text = fmt::format("at {}: {}", r.of->title, v.text);
-      return v;
-    }
-    return {.share = 1, .text = fmt::format("{} cases, up to {}", ran.size(), ran.back().of->title)};
+    return right(ran, evidence, "O", false, attention_of, kTolerance);
   }
 
   static Verdict traffic(std::span<const Ran> ran, const Evidence& evidence, std::int64_t rows) {

@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "sim/cli/commands.hpp"
-#include "sim/core/error.hpp"
 #include "sim/core/atomic_file.hpp"
+#include "sim/core/error.hpp"
 #include "sim/lab/build.hpp"
 #include "sim/lab/class_grade.hpp"
 #include "sim/lab/export.hpp"
@@ -61,7 +61,8 @@ int list_labs(const LabArguments& a) {
     if (p.points >= 0) state = fmt::format("{:g} of {:g}", p.points, p.max_points);
     rows.push_back({std::string(lab->slug()) + "  " + std::string(lab->title()), "", state});
   }
-  print(table(rows) + fmt::format("\nYour work: {}\nBegin one: flashlab lab start 1\n", workspace.root().string()));
+  print(table(rows) +
+        fmt::format("\nYour work: {}\nBegin one: flashlab lab start 1\n", workspace.root().string()));
   return 0;
 }
 
@@ -69,10 +70,12 @@ int start_lab(const LabArguments& a) {
   const Lab& lab = lab_from_name(a.name);
   Workspace workspace(a.folder);
   workspace.start(lab);
-  print(fmt::format("{0}: your file\n{1}: what is asked\n\nflashlab lab check {2}    says what is right and what is not\n"
-                    "flashlab lab watch {2}    the same whenever you save\nflashlab lab hint {2}     three hints, one at a time\n",
-                    workspace.file_of(lab).string(), (workspace.file_of(lab).parent_path() / "README.md").string(),
-                    lab.number()));
+  print(fmt::format(
+      "{0}: your file\n{1}: what is asked\n\nflashlab lab check {2}    says what is right and what is not\n"
+      "flashlab lab watch {2}    the same whenever you save\nflashlab lab hint {2}     three hints, one at a "
+      "time\n",
+      workspace.file_of(lab).string(), (workspace.file_of(lab).parent_path() / "README.md").string(),
+      lab.number()));
   return 0;
 }
 
@@ -128,7 +131,8 @@ int grade_labs(const LabArguments& a) {
   const Lab& lab = lab_from_name(a.name);
   if (a.format != "table" && a.format != "csv" && a.format != "json")
     throw UsageError(fmt::format("--format \"{}\": take table, csv or json", a.format));
-  const std::vector<Submission> submissions = find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
+  const std::vector<Submission> submissions =
+      find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
   if (!a.gradescope.empty() && submissions.size() != 1)
     throw UsageError("--gradescope writes the results of one submission: name one");
   ClassOptions options;
@@ -156,8 +160,9 @@ int export_lab(const LabArguments& a) {
   const bool gradescope = !a.gradescope.empty(), classroom = !a.classroom.empty();
   if (gradescope == classroom) throw UsageError("lab export: take --gradescope LAB or --classroom LAB");
   const Lab& lab = lab_from_name(gradescope ? a.gradescope : a.classroom);
-  const fs::path out = !a.out.empty() ? fs::path(a.out)
-                                      : fs::path(fmt::format("{}-{}", lab.slug(), gradescope ? "gradescope.zip" : "classroom"));
+  const fs::path out =
+      !a.out.empty() ? fs::path(a.out)
+                     : fs::path(fmt::format("{}-{}", lab.slug(), gradescope ? "gradescope.zip" : "classroom"));
   if (gradescope) {
     export_gradescope(lab, a.seed, out);
     print(fmt::format("{}: upload it as the assignment's autograder (Debian or Ubuntu image)\n", out.string()));
@@ -197,7 +202,8 @@ int hint_lab(const LabArguments& a) {
   Workspace workspace(a.folder);
   Progress p = workspace.progress(lab);
   if (!fs::exists(workspace.file_of(lab)))
-    throw UsageError(fmt::format("lab {} has not been started: `flashlab lab start {}`", lab.number(), lab.number()));
+    throw UsageError(
+        fmt::format("lab {} has not been started: `flashlab lab start {}`", lab.number(), lab.number()));
   const int number = std::min(p.hints + 1, 3);
   std::ifstream in(folder_of(lab) / "hints" / fmt::format("{}.md", number));
   if (!in) throw EnvironmentError(fmt::format("hint {} of lab {} is not there", number, lab.number()));
@@ -254,10 +260,12 @@ std::function<int()> add_lab_command(CLI::App& app) {
   grading->add_option("SUBMISSION", a->submissions, "folders or files, one a student")->required();
   grading->add_option("--seed", a->seed, "of inputs and hidden shapes: one a term (default 0)");
   grading->add_option("--csv", a->csv, "write the points there too");
-  grading->add_option("--results", a->results, "the folder that keeps every result (default flashlab-grades/LAB)");
+  grading->add_option("--results", a->results,
+                      "the folder that keeps every result (default flashlab-grades/LAB)");
   grading->add_option("--jobs", a->jobs, "submissions at a time (default: one a core)");
   grading->add_option("--format", a->format, "table, csv or json");
-  grading->add_option("--gradescope", a->gradescope, "write Gradescope's results.json of the one submission there");
+  grading->add_option("--gradescope", a->gradescope,
+                      "write Gradescope's results.json of the one submission there");
   CLI::App* const exporting = command("export", "For Gradescope or GitHub Classroom", export_lab, false);
   exporting->add_option("--gradescope", a->gradescope, "LAB: the autograder's zip");
   exporting->add_option("--classroom", a->classroom, "LAB: the template repository");

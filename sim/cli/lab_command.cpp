@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "sim/cli/commands.hpp"
-#include "sim/core/error.hpp"
 #include "sim/core/atomic_file.hpp"
+#include "sim/core/error.hpp"
 #include "sim/lab/build.hpp"
 #include "sim/lab/class_grade.hpp"
 #include "sim/lab/export.hpp"
@@ -131,7 +131,8 @@ int grade_labs(const LabArguments& a) {
   const Lab& lab = lab_from_name(a.name);
   if (a.format != "table" && a.format != "csv" && a.format != "json")
     throw UsageError(fmt::format("--format \"{}\": take table, csv or json", a.format));
-  const std::vector<Submission> submissions = find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
+  const std::vector<Submission> submissions =
+      find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
   if (!a.gradescope.empty() && submissions.size() != 1)
     throw UsageError("--gradescope writes the results of one submission: name one");
   ClassOptions options;
@@ -159,8 +160,9 @@ int export_lab(const LabArguments& a) {
   const bool gradescope = !a.gradescope.empty(), classroom = !a.classroom.empty();
   if (gradescope == classroom) throw UsageError("lab export: take --gradescope LAB or --classroom LAB");
   const Lab& lab = lab_from_name(gradescope ? a.gradescope : a.classroom);
-  const fs::path out = !a.out.empty() ? fs::path(a.out)
-                                      : fs::path(fmt::format("{}-{}", lab.slug(), gradescope ? "gradescope.zip" : "classroom"));
+  const fs::path out =
+      !a.out.empty() ? fs::path(a.out)
+                     : fs::path(fmt::format("{}-{}", lab.slug(), gradescope ? "gradescope.zip" : "classroom"));
   if (gradescope) {
     export_gradescope(lab, a.seed, out);
     print(fmt::format("{}: upload it as the assignment's autograder (Debian or Ubuntu image)\n", out.string()));
@@ -258,10 +260,12 @@ std::function<int()> add_lab_command(CLI::App& app) {
   grading->add_option("SUBMISSION", a->submissions, "folders or files, one a student")->required();
   grading->add_option("--seed", a->seed, "of inputs and hidden shapes: one a term (default 0)");
   grading->add_option("--csv", a->csv, "write the points there too");
-  grading->add_option("--results", a->results, "the folder that keeps every result (default flashlab-grades/LAB)");
+  grading->add_option("--results", a->results,
+                      "the folder that keeps every result (default flashlab-grades/LAB)");
   grading->add_option("--jobs", a->jobs, "submissions at a time (default: one a core)");
   grading->add_option("--format", a->format, "table, csv or json");
-  grading->add_option("--gradescope", a->gradescope, "write Gradescope's results.json of the one submission there");
+  grading->add_option("--gradescope", a->gradescope,
+                      "write Gradescope's results.json of the one submission there");
   CLI::App* const exporting = command("export", "For Gradescope or GitHub Classroom", export_lab, false);
   exporting->add_option("--gradescope", a->gradescope, "LAB: the autograder's zip");
   exporting->add_option("--classroom", a->classroom, "LAB: the template repository");

@@ -55,16 +55,20 @@ Parts find_parts() {
   parts.lab_include = include / "lab/include";
   for (std::string& library : parts.libraries) {
     const std::string name = fs::path(library).filename().string();
-    if (name.starts_with("libflashlab_")) library = (bin / FLASHLAB_BIN_TO_LIB / name).lexically_normal().string();
+    if (name.starts_with("libflashlab_"))
+      library = (bin / FLASHLAB_BIN_TO_LIB / name).lexically_normal().string();
   }
   return parts;
 }
 
 /// Stricter than a profiled program: local arrays are bounded, jumps go where the source says.
 const std::vector<std::string>& strict_flags() {
-  static const std::vector<std::string> flags = {"-fsanitize=bounds,object-size", "-fsanitize-undefined-trap-on-error",
-                                                 "-fstack-clash-protection",      "-fno-jump-tables",
-                                                 "-fno-tree-loop-distribute-patterns", "-fno-exceptions",
+  static const std::vector<std::string> flags = {"-fsanitize=bounds,object-size",
+                                                 "-fsanitize-undefined-trap-on-error",
+                                                 "-fstack-clash-protection",
+                                                 "-fno-jump-tables",
+                                                 "-fno-tree-loop-distribute-patterns",
+                                                 "-fno-exceptions",
                                                  "-fno-threadsafe-statics"};
   return flags;
 }
@@ -129,19 +133,24 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 fs::path default_cache() {
   const char* xdg = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
-  return xdg != nullptr && *xdg != 0    ? fs::path(xdg) / "flashlab" / "labs"
+  return xdg != nullptr && *xdg != 0     ? fs::path(xdg) / "flashlab" / "labs"
          : home != nullptr && *home != 0 ? fs::path(home) / ".cache" / "flashlab" / "labs"
                                          : fs::temp_directory_path() / "flashlab-labs";
 }
 
 bool may_call(std::string_view symbol) {
   static const std::regex allowed(
-      "__tsan_(init|func_entry|func_exit|(volatile_|unaligned_)?(read|write)(1|2|4|8|16|_range)|read_range|write_range)|"
-      "flashlab_(barrier|syncwarp|shuffle\\w*|vote\\w*|match\\w*|reduce\\w*|activemask|ballot|any|all|atomic_[iuf]\\d\\d|"
-      "place_shared|shared|dynamic_shared|assert_fail|back_edge|trap|async\\w*|copy\\w*|pipeline\\w*|commit\\w*|wait\\w*|"
+      "__tsan_(init|func_entry|func_exit|(volatile_|unaligned_)?(read|write)(1|2|4|8|16|_range)|read_range|"
+      "write_range)|"
+      "flashlab_(barrier|syncwarp|shuffle\\w*|vote\\w*|match\\w*|reduce\\w*|activemask|ballot|any|all|atomic_["
+      "iuf]\\d\\d|"
+      "place_shared|shared|dynamic_shared|assert_fail|back_edge|trap|async\\w*|copy\\w*|pipeline\\w*|commit\\w*"
+      "|wait\\w*|"
       "ldmatrix\\w*|mma\\w*|matrix\\w*|load_matrix\\w*|clock\\w*|lane\\w*|lab_mem(cpy|set|move))|"
-      "(exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sqrt|cbrt|fma|fmin|fmax|fabs|floor|ceil|round|rint|nearbyint|"
-      "trunc|fmod|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|atan2|erf|erfc|hypot|ldexp|lround|lrint|llrint|tgamma|"
+      "(exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sqrt|cbrt|fma|fmin|fmax|fabs|floor|ceil|round|rint|"
+      "nearbyint|"
+      "trunc|fmod|sin|cos|tan|sinh|cosh|tanh|asin|acos|atan|atan2|erf|erfc|hypot|ldexp|lround|lrint|llrint|"
+      "tgamma|"
       "lgamma|copysign|remainder|logb|ilogb|scalbn|sincos|sinpi|cospi)(f|l)?|roundevenf?|"
       "_GLOBAL_OFFSET_TABLE_|__gxx_personality_v0|_Unwind_Resume|__dso_handle|"
       "(threadIdx|blockIdx|blockDim|gridDim)|"
@@ -161,7 +170,8 @@ Build build(const BuildOptions& options) {
   if (!refusals.empty()) {
     Build refused{.refused = true};
     for (std::size_t i = 0; i < std::min<std::size_t>(refusals.size(), 5); ++i)
-      refused.why += fmt::format("{}solution.cu:{}: {}", i == 0 ? "" : "\n", refusals[i].line, refusals[i].what);
+      refused.why +=
+          fmt::format("{}solution.cu:{}: {}", i == 0 ? "" : "\n", refusals[i].line, refusals[i].what);
     return refused;
   }
   const Parts parts = find_parts();
@@ -183,8 +193,8 @@ Build build(const BuildOptions& options) {
   std::error_code error;
   fs::create_directories(options.cache_dir, error);
   if (error)
-    throw EnvironmentError(fmt::format("cannot make the folder {}: {}; set XDG_CACHE_HOME", options.cache_dir.string(),
-                                       error.message()));
+    throw EnvironmentError(fmt::format("cannot make the folder {}: {}; set XDG_CACHE_HOME",
+                                       options.cache_dir.string(), error.message()));
   const fs::path program = options.cache_dir / fingerprint.text();
   if (fs::exists(program)) return {.program = program};
 
@@ -209,10 +219,13 @@ Build build(const BuildOptions& options) {
   if (!ended.empty()) return {.why = "solution.cu: the compiler was stopped: " + ended};
   if (!compiled.well()) {
     std::string words = read_text(folder / "words.txt");
-    if (words.find("terminated program") != std::string::npos || words.find("out of memory") != std::string::npos)
-      return {.why = fmt::format("solution.cu: the compiler was stopped: it took more than {} s or 3 GiB", options.cpu_s)};
+    if (words.find("terminated program") != std::string::npos ||
+        words.find("out of memory") != std::string::npos)
+      return {.why = fmt::format("solution.cu: the compiler was stopped: it took more than {} s or 3 GiB",
+                                 options.cpu_s)};
     words = replaced(replaced(std::move(words), folder.string() + "/", ""), "student::", "");
-    return {.refused = compiled.exit_code == 2, .why = words.empty() ? "solution.cu: it does not compile" : words};
+    return {.refused = compiled.exit_code == 2,
+            .why = words.empty() ? "solution.cu: it does not compile" : words};
   }
   const simt::CommandResult symbols = simt::run_command({"nm", "-u", "-P", (folder / "submission.o").string()});
   if (symbols.exit_code != 0) throw EnvironmentError("nm (binutils) cannot read what the compiler made");
@@ -221,8 +234,9 @@ Build build(const BuildOptions& options) {
     if (!may_call(symbol)) {
       const std::string name = simt::run_command({"c++filt", symbol}).output;
       return {.refused = true,
-              .why = fmt::format("solution.cu: it uses `{}`, which is not among what device code of the labs may call",
-                                 name.substr(0, name.find('\n')))};
+              .why = fmt::format(
+                  "solution.cu: it uses `{}`, which is not among what device code of the labs may call",
+                  name.substr(0, name.find('\n')))};
     }
   }
   std::vector<std::string> link = {compiler, (folder / "submission.o").string(), "-Wl,--whole-archive",

@@ -48,7 +48,8 @@ std::string key_of(const Lab& lab, const Submission& s, const Conditions& c) {
 
 std::string csv_field(std::string text) {
   // A spreadsheet would run a name that begins so.
-  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) text.insert(0, "'");
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos)
+    text.insert(0, "'");
   if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -59,7 +60,8 @@ Report problem_report(const Lab& lab, const Conditions& conditions, std::string 
   Report report;
   report.lab = lab.slug();
   report.problem = std::move(problem);
-  for (const Item& item : lab.items(conditions)) report.items.push_back({item.id, item.title, 0, item.points, {}});
+  for (const Item& item : lab.items(conditions))
+    report.items.push_back({item.id, item.title, 0, item.points, {}});
   return report;
 }
 
@@ -77,8 +79,8 @@ std::vector<Submission> find_submissions(const Lab& lab, const std::vector<fs::p
       s.file = path / lab.file();
       if (!fs::exists(fs::symlink_status(s.file, error))) {
         std::vector<fs::path> found;
-        for (auto it = fs::recursive_directory_iterator(path, error); !error && it != fs::recursive_directory_iterator();
-             it.increment(error)) {
+        for (auto it = fs::recursive_directory_iterator(path, error);
+             !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
           if (it.depth() > 4) it.disable_recursion_pending();
           if (it->path().filename() == lab.file()) found.push_back(it->path());
         }
@@ -102,7 +104,8 @@ std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>&
                                   const ClassOptions& options) {
   std::error_code error;
   fs::create_directories(options.results, error);
-  if (error) throw EnvironmentError(fmt::format("cannot make {}: {}", options.results.string(), error.message()));
+  if (error)
+    throw EnvironmentError(fmt::format("cannot make {}: {}", options.results.string(), error.message()));
   std::vector<ClassRow> rows(submissions.size());
   std::vector<std::size_t> left;
   std::size_t done = 0;
@@ -170,8 +173,9 @@ std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>&
       } catch (const EnvironmentError&) {
         throw;
       } catch (const std::exception& e) {
-        rows[i].report = problem_report(lab, options.conditions, fmt::format("its grading failed: {} {}", e.what(),
-                                                                             o.printed.substr(0, 500)));
+        rows[i].report =
+            problem_report(lab, options.conditions,
+                           fmt::format("its grading failed: {} {}", e.what(), o.printed.substr(0, 500)));
       }
       tell(i);
     }
@@ -190,8 +194,12 @@ std::string json_of(const Report& report) {
                      {"text", i.verdict.text},
                      {"detail", i.verdict.detail}});
   }
-  Json json = {{"schema", "flashlab.lab/1"}, {"lab", report.lab},       {"problem", report.problem},
-               {"points", report.points()},  {"max_points", report.max_points()}, {"seconds", report.seconds},
+  Json json = {{"schema", "flashlab.lab/1"},
+               {"lab", report.lab},
+               {"problem", report.problem},
+               {"points", report.points()},
+               {"max_points", report.max_points()},
+               {"seconds", report.seconds},
                {"items", items}};
   if (report.score)
     json["score"] = {{"name", report.score->name},
@@ -229,8 +237,8 @@ std::string csv_of(const std::vector<ClassRow>& rows) {
   }
   text += ",score\r\n";
   for (const ClassRow& r : rows) {
-    text += fmt::format("{},{:g},{:g},{}", csv_field(r.submission.name), r.report.points(), r.report.max_points(),
-                        csv_field(r.report.problem));
+    text += fmt::format("{},{:g},{:g},{}", csv_field(r.submission.name), r.report.points(),
+                        r.report.max_points(), csv_field(r.report.problem));
     for (const GradedItem& i : r.report.items) text += fmt::format(",{:g}", i.points);
     text += r.report.score ? fmt::format(",{:.0f}\r\n", r.report.score->value) : ",\r\n";
   }

@@ -36,7 +36,8 @@ std::vector<Submission> find_submissions(const Lab& lab, const std::vector<std::
 
 /// Grades them all, in order; what an earlier run with this lab, seed and file has left in `results` is taken from there.
 /// A submission whose grading crashes or hangs has 0 points and a problem that says so.
-std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>& submissions, const ClassOptions& options);
+std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>& submissions,
+                                  const ClassOptions& options);
 
 std::string json_of(const Report& report);
 /// Throws std::runtime_error when the text is no report.

@@ -64,9 +64,12 @@ void enter(const Contained& job, int printed, int input, int result) {
   dup2(z, 0), dup2(p, 1), dup2(p, 2), dup2(i, 3), dup2(r, 4);
   close_range(5, ~0u, 0);
   if (chdir(job.limits.folder.c_str()) != 0) _exit(126);
-  (void)unshare(CLONE_NEWNET);  // where that is allowed; the system-call filter of the child needs no permission
+  (void)unshare(
+      CLONE_NEWNET);  // where that is allowed; the system-call filter of the child needs no permission
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_CPU, static_cast<rlim_t>(job.limits.cpu_s));
+  // The hard limit lies a second higher: at the soft one comes SIGXCPU, which tells time from other ends.
+  const rlimit cpu{static_cast<rlim_t>(job.limits.cpu_s), static_cast<rlim_t>(job.limits.cpu_s) + 1};
+  setrlimit(RLIMIT_CPU, &cpu);
   limit(RLIMIT_FSIZE, job.limits.file_bytes);
   if (job.limits.address_bytes != 0) limit(RLIMIT_AS, job.limits.address_bytes);
   limit(RLIMIT_NOFILE, 128);
@@ -114,8 +117,12 @@ class Child {
     for (const int fd : fds_) fcntl(fd, F_SETFL, O_NONBLOCK);
   }
   Child(Child&& other) noexcept
-      : number_(other.number_), job_(other.job_), started_(other.started_), pid_(std::exchange(other.pid_, -1)),
-        fds_(std::exchange(other.fds_, {-1, -1})), out_(std::move(other.out_)) {}
+      : number_(other.number_),
+        job_(other.job_),
+        started_(other.started_),
+        pid_(std::exchange(other.pid_, -1)),
+        fds_(std::exchange(other.fds_, {-1, -1})),
+        out_(std::move(other.out_)) {}
   Child& operator=(Child&&) = delete;
   ~Child() {
     if (pid_ > 0) {
@@ -137,7 +144,8 @@ class Child {
     out_.wall_s = std::chrono::duration<double>(Clock::now() - started_).count();
     if (out_.wall_s > job_->limits.wall_s) out_.out_of_time = true;
     if (resident_bytes() > job_->limits.resident_bytes) out_.out_of_memory = true;
-    if (out_.out_of_time || out_.out_of_memory || out_.too_much_result) kill(-pid_, SIGKILL), kill(pid_, SIGKILL);
+    if (out_.out_of_time || out_.out_of_memory || out_.too_much_result)
+      kill(-pid_, SIGKILL), kill(pid_, SIGKILL);
     int status = 0;
     if (waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
     kill(-pid_, SIGKILL);  // whatever it left running
@@ -228,7 +236,8 @@ std::string how_it_ended(const Outcome& o, const Limits& limits) {
   if (o.out_of_memory)
     return fmt::format("it used more than {} MiB of memory and was stopped", limits.resident_bytes >> 20);
   if (o.too_much_result) return "it wrote more than its results can be, and was stopped";
-  if (o.signal == SIGSYS) return "it asked the system for something that a submission may not have, and was stopped";
+  if (o.signal == SIGSYS)
+    return "it asked the system for something that a submission may not have, and was stopped";
   if (o.signal == SIGSEGV || o.signal == SIGBUS)
     return "it touched memory that is not there, or its stack ran over (recursion, or a very large array)";
   if (o.signal == SIGILL || o.signal == SIGTRAP) return "an index ran past the end of an array";

@@ -11,15 +11,17 @@
 namespace flashlab::lab {
 
 struct Limits {
-  double wall_s = 20;                                      ///< then the whole process group is killed
-  int cpu_s = 20;                                          ///< RLIMIT_CPU of each process
-  std::uint64_t resident_bytes = std::uint64_t{2} << 30;   ///< of the first process; looked at every few milliseconds
-  std::uint64_t address_bytes = 0;                         ///< RLIMIT_AS; 0: none (the simt machine reserves 64 GiB)
-  std::uint64_t file_bytes = 0;                            ///< the largest file that it may write
-  std::uint64_t printed_bytes = std::uint64_t{64} << 10;   ///< kept of stdout and stderr; what comes after is dropped
-  std::uint64_t result_bytes = std::uint64_t{256} << 20;   ///< on the result's pipe; more ends the process
-  bool may_start_processes = false;                        ///< compilers do
-  std::string folder = "/";                                ///< where it runs
+  double wall_s = 20;  ///< then the whole process group is killed
+  int cpu_s = 20;      ///< RLIMIT_CPU of each process
+  std::uint64_t resident_bytes = std::uint64_t{2}
+                                 << 30;  ///< of the first process; looked at every few milliseconds
+  std::uint64_t address_bytes = 0;       ///< RLIMIT_AS; 0: none (the simt machine reserves 64 GiB)
+  std::uint64_t file_bytes = 0;          ///< the largest file that it may write
+  std::uint64_t printed_bytes = std::uint64_t{64}
+                                << 10;  ///< kept of stdout and stderr; what comes after is dropped
+  std::uint64_t result_bytes = std::uint64_t{256} << 20;  ///< on the result's pipe; more ends the process
+  bool may_start_processes = false;                       ///< compilers do
+  std::string folder = "/";                               ///< where it runs
 };
 
 /// Either a program or a function of this one, which must not return by an exception.
@@ -31,12 +33,12 @@ struct Contained {
 };
 
 struct Outcome {
-  int exit_code = -1;           ///< -1 when it was killed
-  int signal = 0;               ///< that ended it
+  int exit_code = -1;  ///< -1 when it was killed
+  int signal = 0;      ///< that ended it
   bool out_of_time = false, out_of_memory = false, too_much_result = false;
-  bool skipped = false;         ///< not started, for another ran out of time
-  std::string printed;          ///< stdout and stderr together, cut off at the limit
-  std::string result;           ///< all that came through descriptor 4
+  bool skipped = false;  ///< not started, for another ran out of time
+  std::string printed;   ///< stdout and stderr together, cut off at the limit
+  std::string result;    ///< all that came through descriptor 4
   double wall_s = 0;
   bool well() const { return exit_code == 0 && !out_of_time && !out_of_memory && !too_much_result; }
 };

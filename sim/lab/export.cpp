@@ -27,17 +27,20 @@ void write_text(const fs::path& path, const std::string& text, bool executable =
   fs::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << text;
   if (executable)
-    fs::permissions(path, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec, fs::perm_options::add);
+    fs::permissions(path, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
+                    fs::perm_options::add);
   if (!fs::exists(path)) throw EnvironmentError(fmt::format("{}: cannot be written", path.string()));
 }
 
 /// The tree as far as building and this lab need it.
 void copy_tree(const Lab& lab, const fs::path& to) {
   const fs::path root = chapters_folder().parent_path();
-  for (const char* needed : {"CMakeLists.txt", "CMakePresets.json", "flashlab", "LICENSE", "README.md", "cmake", "cuda", "sim"}) {
+  for (const char* needed :
+       {"CMakeLists.txt", "CMakePresets.json", "flashlab", "LICENSE", "README.md", "cmake", "cuda", "sim"}) {
     std::error_code error;
     if (!fs::exists(root / needed, error))
-      throw EnvironmentError(fmt::format("{} is missing: exports are made in a clone of Flashlab", (root / needed).string()));
+      throw EnvironmentError(
+          fmt::format("{} is missing: exports are made in a clone of Flashlab", (root / needed).string()));
     if (fs::is_directory(root / needed)) fs::create_directories(to / needed);
     fs::create_directories(to);
     fs::copy(root / needed, to / needed, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
@@ -78,13 +81,13 @@ exit 0
 void export_gradescope(const Lab& lab, std::uint64_t seed, const fs::path& zip) {
   const TemporaryFolder desk("gradescope");
   write_text(desk.path() / "setup.sh", std::string(kSetup), true);
-  write_text(desk.path() / "run_autograder", fmt::format(fmt::runtime(kRun), fmt::arg("lab", lab.number()),
-                                                         fmt::arg("seed", seed)), true);
+  write_text(desk.path() / "run_autograder",
+             fmt::format(fmt::runtime(kRun), fmt::arg("lab", lab.number()), fmt::arg("seed", seed)), true);
   copy_tree(lab, desk.path() / "flashlab");
   const fs::path wanted = fs::absolute(zip), made = desk.path() / "autograder.zip";
-  const simt::CommandResult packed = simt::run_command({"cmake", "-E", "chdir", desk.path().string(), "cmake", "-E", "tar",
-                                                        "cf", made.string(), "--format=zip", "setup.sh",
-                                                        "run_autograder", "flashlab"});
+  const simt::CommandResult packed =
+      simt::run_command({"cmake", "-E", "chdir", desk.path().string(), "cmake", "-E", "tar", "cf",
+                         made.string(), "--format=zip", "setup.sh", "run_autograder", "flashlab"});
   if (packed.exit_code != 0)
     throw EnvironmentError(fmt::format("cmake could not pack the zip: {}", packed.output.substr(0, 500)));
   std::error_code error;
@@ -105,22 +108,25 @@ void export_classroom(const Lab& lab, std::uint64_t seed, const fs::path& folder
     std::string upper = item.id;
     for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     steps += fmt::format(
-        "      - name: \"{0}\"\n        id: {1}\n        uses: classroom-resources/autograding-command-grader@v1\n"
-        "        with:\n          test-name: \"{0}\"\n          setup-command: \".flashlab/flashlab --yes lab list\"\n"
+        "      - name: \"{0}\"\n        id: {1}\n        uses: "
+        "classroom-resources/autograding-command-grader@v1\n"
+        "        with:\n          test-name: \"{0}\"\n          setup-command: \".flashlab/flashlab --yes lab "
+        "list\"\n"
         "          command: \".flashlab/flashlab lab check {2} --file {3} --hidden --seed {4} --item {1}\"\n"
         "          timeout: 15\n          max-score: {5:.0f}\n",
         item.title, item.id, lab.number(), lab.file(), seed, item.points);
     runners += (runners.empty() ? "" : ",") + item.id;
     results += fmt::format("          {}_RESULTS: \"${{{{steps.{}.outputs.result}}}}\"\n", upper, item.id);
   }
-  write_text(folder / ".github" / "workflows" / "classroom.yml",
-             fmt::format("name: Autograding\non: [push, workflow_dispatch]\npermissions:\n  checks: write\n"
-                         "  actions: read\n  contents: read\njobs:\n  grade:\n    runs-on: ubuntu-latest\n"
-                         "    if: github.actor != 'github-classroom[bot]'\n    steps:\n"
-                         "      - uses: actions/checkout@v4\n{}"
-                         "      - name: Report\n        uses: classroom-resources/autograding-grading-reporter@v1\n"
-                         "        env:\n{}        with:\n          runners: {}\n",
-                         steps, results, runners));
+  write_text(
+      folder / ".github" / "workflows" / "classroom.yml",
+      fmt::format("name: Autograding\non: [push, workflow_dispatch]\npermissions:\n  checks: write\n"
+                  "  actions: read\n  contents: read\njobs:\n  grade:\n    runs-on: ubuntu-latest\n"
+                  "    if: github.actor != 'github-classroom[bot]'\n    steps:\n"
+                  "      - uses: actions/checkout@v4\n{}"
+                  "      - name: Report\n        uses: classroom-resources/autograding-grading-reporter@v1\n"
+                  "        env:\n{}        with:\n          runners: {}\n",
+                  steps, results, runners));
 }
 
 }  // namespace flashlab::lab

@@ -82,7 +82,8 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
     if (!o.well()) {
       all[k].failure = how_it_ended(o, jobs[k].limits);
       if (o.exit_code == 8)
-        throw EnvironmentError("the filter of system calls (seccomp) cannot be set up: submissions are not run here");
+        throw EnvironmentError(
+            "the filter of system calls (seccomp) cannot be set up: submissions are not run here");
       // These codes are of the program around the submission alone, which cannot end the process itself.
       if (o.exit_code >= 5 && o.signal == 0 && !o.out_of_time)
         throw EnvironmentError(fmt::format("the grader's own part of a run failed (code {}): {}", o.exit_code,

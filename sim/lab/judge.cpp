@@ -128,7 +128,9 @@ Verdict compare(const Matrix& m, std::span<const float> got, std::span<const dou
   double largest = 0;
   for (const double w : want) largest = std::max(largest, std::fabs(w));
   const double allowed = tolerance * (1 + largest);
-  const auto wrong = [&](std::size_t i) { return !(std::fabs(static_cast<double>(got[i]) - want[i]) <= allowed); };
+  const auto wrong = [&](std::size_t i) {
+    return !(std::fabs(static_cast<double>(got[i]) - want[i]) <= allowed);
+  };
   std::size_t first = want.size(), count = 0, nans = 0;
   for (std::size_t i = 0; i < want.size(); ++i) {
     if (!wrong(i)) continue;
@@ -142,15 +144,17 @@ Verdict compare(const Matrix& m, std::span<const float> got, std::span<const dou
   const bool equal = got.size() > 1 && std::ranges::all_of(got, [&](float g) { return g == got[0]; });
   v.text = fmt::format("{} of {} elements of {} are wrong", grouped(count), grouped(want.size()), m.name);
   if (nans == count)
-    v.text += nans == want.size() ? ": all are NaN, as before the launch: nothing wrote them, or NaN was computed"
-                                  : ": they are NaN (nothing wrote them, or NaN was computed)";
+    v.text += nans == want.size()
+                  ? ": all are NaN, as before the launch: nothing wrote them, or NaN was computed"
+                  : ": they are NaN (nothing wrote them, or NaN was computed)";
   else if (equal)
     v.text += fmt::format(": all of them are {:g}", got[0]);
-  v.detail = fmt::format("first: {}[{}{}][{}] is {:g}, expected {:g} (± {:.1g})\n", m.name,
-                         m.heads > 1 ? fmt::format("{}][", head) : "", row, col, got[first], want[first], allowed);
+  v.detail =
+      fmt::format("first: {}[{}{}][{}] is {:g}, expected {:g} (± {:.1g})\n", m.name,
+                  m.heads > 1 ? fmt::format("{}][", head) : "", row, col, got[first], want[first], allowed);
   const std::size_t row0 = row, col0 = col, row1 = std::min(rows, row0 + 4), col1 = std::min(cols, col0 + 5);
-  v.detail += fmt::format("{:<52}expected\n", fmt::format("actual, rows {}–{}, columns {}–{}", row0, row1 - 1, col0,
-                                                          col1 - 1));
+  v.detail += fmt::format("{:<52}expected\n",
+                          fmt::format("actual, rows {}–{}, columns {}–{}", row0, row1 - 1, col0, col1 - 1));
   for (std::size_t r = row0; r < row1; ++r) {
     std::string actual, expected;
     for (std::size_t c = col0; c < col1; ++c) {
@@ -202,7 +206,8 @@ Verdict right(std::span<const Ran> ran, const Evidence& evidence, std::string_vi
     const Shape s = shape_of(*r.of);
     Verdict v = sound(r, evidence);
     if (v.passed())
-      v = compare({std::string(name), s.heads, s.N, square ? s.N : s.d}, r.result.outputs[0], want(*r.of), tolerance);
+      v = compare({std::string(name), s.heads, s.N, square ? s.N : s.d}, r.result.outputs[0], want(*r.of),
+                  tolerance);
     if (v.passed()) continue;
     v.share = 0;
     v.text = fmt::format("at {}: {}", r.of->title, v.text);
@@ -229,17 +234,18 @@ Verdict sound(const Ran& ran, const Evidence& evidence) {
     v.text = fmt::format("{}: {}", simt::name_of(f.finding.kind), f.finding.what);
     if (!here.empty()) v.detail += here + "\n";
     if (!there.empty()) v.detail += "and " + there + "\n";
-    v.detail += fmt::format("block ({}, {}, {}), thread ({}, {}, {}): {}\n", f.finding.block.x, f.finding.block.y,
-                            f.finding.block.z, f.finding.thread.x, f.finding.thread.y, f.finding.thread.z,
-                            f.finding.cause);
+    v.detail += fmt::format("block ({}, {}, {}), thread ({}, {}, {}): {}\n", f.finding.block.x,
+                            f.finding.block.y, f.finding.block.z, f.finding.thread.x, f.finding.thread.y,
+                            f.finding.thread.z, f.finding.cause);
     return v;
   }
   constexpr std::uint64_t kSharedOfBlock = std::uint64_t{227} << 10;
   for (const LaunchRecord& l : ran.result.launches) {
     if (l.static_shared_bytes > 48 << 10)
-      return {.text = fmt::format("{} bytes of __shared__ arrays: a card takes 48 KiB of them, and more only as "
-                                  "dynamic shared memory",
-                                  grouped(l.static_shared_bytes))};
+      return {.text =
+                  fmt::format("{} bytes of __shared__ arrays: a card takes 48 KiB of them, and more only as "
+                              "dynamic shared memory",
+                              grouped(l.static_shared_bytes))};
     if (l.static_shared_bytes + l.dynamic_shared_bytes > kSharedOfBlock)
       return {.text = fmt::format("{} bytes of shared memory a block: an H100 has 227 KiB",
                                   grouped(l.static_shared_bytes + l.dynamic_shared_bytes))};
@@ -261,17 +267,22 @@ Sums sums_of(const RunResult& result) {
     s.shared_load += l.counters.of(Space::shared, Op::load);
     s.shared_store += l.counters.of(Space::shared, Op::store);
     for (const auto& shared : l.counters.memory[static_cast<int>(Space::shared)]) s.all_shared += shared;
-    for (const auto& global : l.counters.memory[static_cast<int>(Space::global)]) s.global_sectors += global.sectors;
+    for (const auto& global : l.counters.memory[static_cast<int>(Space::global)])
+      s.global_sectors += global.sectors;
   }
   return s;
 }
 
-std::uint64_t sectors_at(const SiteRecord& s) { return s.space == simt::Space::global ? s.counters.sectors : 0; }
+std::uint64_t sectors_at(const SiteRecord& s) {
+  return s.space == simt::Space::global ? s.counters.sectors : 0;
+}
 std::uint64_t excess_sectors_at(const SiteRecord& s) {
   const std::uint64_t fine = 4 * s.counters.requests;
   return s.space == simt::Space::global && s.counters.sectors > fine ? s.counters.sectors - fine : 0;
 }
-std::uint64_t conflicts_at(const SiteRecord& s) { return s.space == simt::Space::shared ? s.counters.conflicts : 0; }
+std::uint64_t conflicts_at(const SiteRecord& s) {
+  return s.space == simt::Space::shared ? s.counters.conflicts : 0;
+}
 
 std::string worst_lines(const RunResult& result, const Evidence& evidence, Count count, std::string_view unit) {
   std::vector<std::uint64_t> addresses;

@@ -48,7 +48,8 @@ struct Matrix {
 };
 /// Every element must be within `tolerance` × (1 + largest |want|) of what is wanted; the verdict's text is "" then, else
 /// what is wrong with the first wrong element, the tile around it in `detail`.
-Verdict compare(const Matrix& matrix, std::span<const float> got, std::span<const double> want, double tolerance);
+Verdict compare(const Matrix& matrix, std::span<const float> got, std::span<const double> want,
+                double tolerance);
 
 /// O (heads, N, d) in double.
 std::vector<double> attention_of(const Case& c);

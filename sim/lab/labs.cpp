@@ -20,8 +20,8 @@ std::optional<Score> Lab::score(std::span<const Ran>) const { return std::nullop
 std::span<const std::unique_ptr<Lab>> labs() {
   static const auto all = [] {
     std::vector<std::unique_ptr<Lab>> list;
-    for (const auto make : {make_lab_01, make_lab_02, make_lab_03, make_lab_04, make_lab_05, make_lab_06, make_lab_07,
-                            make_lab_08})
+    for (const auto make : {make_lab_01, make_lab_02, make_lab_03, make_lab_04, make_lab_05, make_lab_06,
+                            make_lab_07, make_lab_08})
       list.push_back(make());
     return list;
   }();
@@ -34,7 +34,8 @@ const Lab& lab_from_name(std::string_view name) {
   std::string list;
   std::vector<std::string_view> slugs;
   for (const auto& lab : labs()) {
-    if (lab->slug() == name || lab->slug().substr(3) == name || std::to_string(lab->number()) == bare) return *lab;
+    if (lab->slug() == name || lab->slug().substr(3) == name || std::to_string(lab->number()) == bare)
+      return *lab;
     list += fmt::format("{}{}", list.empty() ? "" : ", ", lab->slug());
     slugs.push_back(lab->slug());
   }
@@ -55,8 +56,8 @@ fs::path folder_of(const Lab& lab) {
   const fs::path folder = chapters_folder() / lab.slug() / "lab";
   std::error_code error;
   if (!fs::is_directory(folder, error))
-    throw EnvironmentError(fmt::format("{} is not there: set FLASHLAB_CHAPTERS to the folder with the chapters",
-                                       folder.string()));
+    throw EnvironmentError(
+        fmt::format("{} is not there: set FLASHLAB_CHAPTERS to the folder with the chapters", folder.string()));
   return folder;
 }
 

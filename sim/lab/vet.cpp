@@ -16,22 +16,118 @@ namespace {
 using simt::Token;
 using simt::TokenKind;
 
-constexpr std::array<std::string_view, 27> kHeaders = {
-    "cuda_runtime.h", "cuda_fp16.h", "cuda_bf16.h", "cuda_pipeline.h", "cuda_pipeline_primitives.h",
-    "cooperative_groups.h", "cooperative_groups/reduce.h", "cooperative_groups/memcpy_async.h", "mma.h",
-    "math_constants.h", "cmath", "cfloat", "climits", "cstdint", "cstddef", "limits", "math.h", "float.h", "limits.h",
-    "stdint.h", "stddef.h", "algorithm", "type_traits", "utility", "device_launch_parameters.h", "vector_types.h",
-    "cassert"};
+constexpr std::array<std::string_view, 27> kHeaders = {"cuda_runtime.h",
+                                                       "cuda_fp16.h",
+                                                       "cuda_bf16.h",
+                                                       "cuda_pipeline.h",
+                                                       "cuda_pipeline_primitives.h",
+                                                       "cooperative_groups.h",
+                                                       "cooperative_groups/reduce.h",
+                                                       "cooperative_groups/memcpy_async.h",
+                                                       "mma.h",
+                                                       "math_constants.h",
+                                                       "cmath",
+                                                       "cfloat",
+                                                       "climits",
+                                                       "cstdint",
+                                                       "cstddef",
+                                                       "limits",
+                                                       "math.h",
+                                                       "float.h",
+                                                       "limits.h",
+                                                       "stdint.h",
+                                                       "stddef.h",
+                                                       "algorithm",
+                                                       "type_traits",
+                                                       "utility",
+                                                       "device_launch_parameters.h",
+                                                       "vector_types.h",
+                                                       "cassert"};
 
-constexpr std::array<std::string_view, 84> kKeywords = {
-    "alignas", "alignof", "and", "and_eq", "auto", "bitand", "bitor", "bool", "break", "case", "char", "class",
-    "compl", "concept", "const", "consteval", "constexpr", "const_cast", "continue", "decltype", "default", "do",
-    "double", "else", "enum", "explicit", "export", "extern", "false", "final", "float", "for", "friend", "goto",
-    "if", "inline", "int", "long", "mutable", "namespace", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
-    "or_eq", "override", "private", "protected", "public", "register", "reinterpret_cast", "requires", "return",
-    "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this",
-    "true", "typedef", "typename", "union", "unsigned", "using", "void", "volatile", "wchar_t", "while", "xor",
-    "xor_eq", "float4", "float2", "dim3", "threadIdx", "blockIdx", "blockDim", "gridDim"};
+constexpr std::array<std::string_view, 84> kKeywords = {"alignas",
+                                                        "alignof",
+                                                        "and",
+                                                        "and_eq",
+                                                        "auto",
+                                                        "bitand",
+                                                        "bitor",
+                                                        "bool",
+                                                        "break",
+                                                        "case",
+                                                        "char",
+                                                        "class",
+                                                        "compl",
+                                                        "concept",
+                                                        "const",
+                                                        "consteval",
+                                                        "constexpr",
+                                                        "const_cast",
+                                                        "continue",
+                                                        "decltype",
+                                                        "default",
+                                                        "do",
+                                                        "double",
+                                                        "else",
+                                                        "enum",
+                                                        "explicit",
+                                                        "export",
+                                                        "extern",
+                                                        "false",
+                                                        "final",
+                                                        "float",
+                                                        "for",
+                                                        "friend",
+                                                        "goto",
+                                                        "if",
+                                                        "inline",
+                                                        "int",
+                                                        "long",
+                                                        "mutable",
+                                                        "namespace",
+                                                        "noexcept",
+                                                        "not",
+                                                        "not_eq",
+                                                        "nullptr",
+                                                        "operator",
+                                                        "or",
+                                                        "or_eq",
+                                                        "override",
+                                                        "private",
+                                                        "protected",
+                                                        "public",
+                                                        "register",
+                                                        "reinterpret_cast",
+                                                        "requires",
+                                                        "return",
+                                                        "short",
+                                                        "signed",
+                                                        "sizeof",
+                                                        "static",
+                                                        "static_assert",
+                                                        "static_cast",
+                                                        "struct",
+                                                        "switch",
+                                                        "template",
+                                                        "this",
+                                                        "true",
+                                                        "typedef",
+                                                        "typename",
+                                                        "union",
+                                                        "unsigned",
+                                                        "using",
+                                                        "void",
+                                                        "volatile",
+                                                        "wchar_t",
+                                                        "while",
+                                                        "xor",
+                                                        "xor_eq",
+                                                        "float4",
+                                                        "float2",
+                                                        "dim3",
+                                                        "threadIdx",
+                                                        "blockIdx",
+                                                        "blockDim",
+                                                        "gridDim"};
 
 struct Forbidden {
   std::string_view word, why;
@@ -57,7 +153,8 @@ constexpr std::array<Forbidden, 27> kWords = {{
     {"import", "the labs need no modules"},
     {"module", "the labs need no modules"},
     {"main", "the grader runs your kernels; there is no program of yours"},
-    {"printf", "a graded kernel prints nothing; to look inside one, use flashlab profile on a program of your own"},
+    {"printf",
+     "a graded kernel prints nothing; to look inside one, use flashlab profile on a program of your own"},
     {"constructor", "nothing of yours runs outside of kernels"},
     {"destructor", "nothing of yours runs outside of kernels"},
     {"memcpy", "copy element by element, so that it is counted"},
@@ -86,14 +183,67 @@ constexpr std::array<Forbidden, 17> kPrefixes = {{
 }};
 
 /// What of the standard library computes and moves no memory.
-constexpr std::array<std::string_view, 61> kStandard = {
-    "numeric_limits", "size_t", "ptrdiff_t", "nullptr_t", "int8_t", "int16_t", "int32_t", "int64_t", "uint8_t",
-    "uint16_t", "uint32_t", "uint64_t", "uintptr_t", "min", "max", "swap", "move", "forward", "declval", "is_same",
-    "is_same_v", "enable_if", "enable_if_t", "conditional", "conditional_t", "integral_constant", "bool_constant",
-    "true_type", "false_type", "remove_const_t", "remove_reference_t", "decay_t", "index_sequence",
-    "make_index_sequence", "integer_sequence", "make_integer_sequence", "abs", "fabs", "exp", "exp2", "expm1", "log",
-    "log2", "log1p", "log10", "sqrt", "cbrt", "pow", "fma", "fmin", "fmax", "ceil", "floor", "round", "trunc", "fmod",
-    "isnan", "isinf", "isfinite", "copysign", "lround"};
+constexpr std::array<std::string_view, 61> kStandard = {"numeric_limits",
+                                                        "size_t",
+                                                        "ptrdiff_t",
+                                                        "nullptr_t",
+                                                        "int8_t",
+                                                        "int16_t",
+                                                        "int32_t",
+                                                        "int64_t",
+                                                        "uint8_t",
+                                                        "uint16_t",
+                                                        "uint32_t",
+                                                        "uint64_t",
+                                                        "uintptr_t",
+                                                        "min",
+                                                        "max",
+                                                        "swap",
+                                                        "move",
+                                                        "forward",
+                                                        "declval",
+                                                        "is_same",
+                                                        "is_same_v",
+                                                        "enable_if",
+                                                        "enable_if_t",
+                                                        "conditional",
+                                                        "conditional_t",
+                                                        "integral_constant",
+                                                        "bool_constant",
+                                                        "true_type",
+                                                        "false_type",
+                                                        "remove_const_t",
+                                                        "remove_reference_t",
+                                                        "decay_t",
+                                                        "index_sequence",
+                                                        "make_index_sequence",
+                                                        "integer_sequence",
+                                                        "make_integer_sequence",
+                                                        "abs",
+                                                        "fabs",
+                                                        "exp",
+                                                        "exp2",
+                                                        "expm1",
+                                                        "log",
+                                                        "log2",
+                                                        "log1p",
+                                                        "log10",
+                                                        "sqrt",
+                                                        "cbrt",
+                                                        "pow",
+                                                        "fma",
+                                                        "fmin",
+                                                        "fmax",
+                                                        "ceil",
+                                                        "floor",
+                                                        "round",
+                                                        "trunc",
+                                                        "fmod",
+                                                        "isnan",
+                                                        "isinf",
+                                                        "isfinite",
+                                                        "copysign",
+                                                        "lround"};
 
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 bool in_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
@@ -169,7 +319,8 @@ class Cleaner {
     } else if ((c == '%' && next() == ':') || (c == '<' && (next() == ':' || next() == '%'))) {
       if (!(c == '<' && next() == ':' && next(2) == ':')) refuse("a digraph: write #, [, ] or {, }");
       take();
-    } else if (static_cast<unsigned char>(c) >= 0x80 || (static_cast<unsigned char>(c) < 0x20 && !is_space(c))) {
+    } else if (static_cast<unsigned char>(c) >= 0x80 ||
+               (static_cast<unsigned char>(c) < 0x20 && !is_space(c))) {
       refuse("a character that is not plain ASCII, outside of comments");
       blank();
     } else if (c == '$' || c == '`' || c == '@') {
@@ -232,7 +383,8 @@ class Vetter {
 
  private:
   int line_of(std::size_t offset) const {
-    return 1 + static_cast<int>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
+    return 1 + static_cast<int>(
+                   std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(offset), '\n'));
   }
   void refuse(const Token& t, std::string what) { refusals.push_back({line_of(t.begin), std::move(what)}); }
 
@@ -256,7 +408,8 @@ class Vetter {
       check_words(t, rest);
       return;
     }
-    if (name == "if" || name == "ifdef" || name == "ifndef" || name == "elif" || name == "else" || name == "endif") {
+    if (name == "if" || name == "ifdef" || name == "ifndef" || name == "elif" || name == "else" ||
+        name == "endif") {
       check_words(t, rest);
       return;
     }
@@ -311,7 +464,8 @@ class Vetter {
         check_word(t, t.text);
         if (t.is("extern") && !is(i + 1, "__shared__"))
           refuse(t, "`extern`: only extern __shared__; everything else you need is in your file");
-        if (t.is("operator") && (is(i + 1, "new") || is(i + 1, "delete"))) refuse(t, "`operator new` and `delete`");
+        if (t.is("operator") && (is(i + 1, "new") || is(i + 1, "delete")))
+          refuse(t, "`operator new` and `delete`");
         if (t.is("std")) {
           const bool known = is(i + 1, "::") && i + 2 < tokens_.size() &&
                              std::ranges::find(kStandard, tokens_[i + 2].text) != kStandard.end();
@@ -323,7 +477,8 @@ class Vetter {
         if (t.is("inline") && is(i + 1, "namespace")) refuse(t, "`inline namespace`");
       }
       if (t.is("[") && is(i + 1, "[")) refuse(t, "`[[`: attributes can change what is counted");
-      if (t.is("<") && is(i + 1, "<") && is(i + 2, "<")) refuse(t, "a launch: the grader launches your kernels");
+      if (t.is("<") && is(i + 1, "<") && is(i + 2, "<"))
+        refuse(t, "a launch: the grader launches your kernels");
       if (t.is("#")) refuse(t, "a `#` that begins no directive");
     }
   }
@@ -456,7 +611,8 @@ class Vetter {
 
 std::vector<Refusal> vet(std::string_view source, const VetOptions& options) {
   if (source.size() > options.largest_bytes)
-    return {{1, fmt::format("the file has {} bytes, {} at most are taken", source.size(), options.largest_bytes)}};
+    return {
+        {1, fmt::format("the file has {} bytes, {} at most are taken", source.size(), options.largest_bytes)}};
   std::string plain(source);
   std::erase(plain, '\r');
   plain = joined(plain);

@@ -181,7 +181,8 @@ std::optional<RunResult> read_result(const std::string& bytes, const Job& job, s
     for (std::uint64_t i = 0; i < findings; ++i) {
       FindingRecord f{};
       const auto kind = r.get<std::uint8_t>();
-      if (kind > static_cast<std::uint8_t>(simt::FindingKind::leak)) throw std::runtime_error("a finding of no kind");
+      if (kind > static_cast<std::uint8_t>(simt::FindingKind::leak))
+        throw std::runtime_error("a finding of no kind");
       f.finding.kind = static_cast<simt::FindingKind>(kind);
       f.finding.block = r.get<simt::Dim3>(), f.finding.thread = r.get<simt::Dim3>();
       f.finding.occurrences = r.get<std::uint64_t>();

@@ -81,18 +81,20 @@ void walk(const std::string& source, const Solution& solution, const Starter& st
 
 std::string starter_of(const std::string& source) {
   std::string text;
-  walk(source, [](const std::string&) {}, [&](const std::string& line) { text += line + '\n'; });
+  walk(
+      source, [](const std::string&) {}, [&](const std::string& line) { text += line + '\n'; });
   return text;
 }
 
 std::vector<std::string> solution_lines(const std::string& source) {
   std::vector<std::string> lines;
-  walk(source,
-       [&](const std::string& line) {
-         const std::string t = trimmed(line);
-         if (t.size() >= 12) lines.push_back(t);
-       },
-       [](const std::string&) {});
+  walk(
+      source,
+      [&](const std::string& line) {
+        const std::string t = trimmed(line);
+        if (t.size() >= 12) lines.push_back(t);
+      },
+      [](const std::string&) {});
   return lines;
 }
 
@@ -121,7 +123,8 @@ void Workspace::start(const Lab& lab) {
                                  file_of(lab).string(), lab.number()));
   std::error_code error;
   fs::create_directories(root_ / lab.slug(), error);
-  if (error) throw EnvironmentError(fmt::format("cannot make {}: {}", (root_ / lab.slug()).string(), error.message()));
+  if (error)
+    throw EnvironmentError(fmt::format("cannot make {}: {}", (root_ / lab.slug()).string(), error.message()));
   write_starter(lab);
   write_text(root_ / lab.slug() / "README.md", read_text(folder_of(lab) / "README.md"));
   if (!fs::exists(root_ / kProgressFile)) set_progress(lab, {});
@@ -133,7 +136,8 @@ fs::path Workspace::reset(const Lab& lab) {
     throw UsageError(fmt::format("{} is not there: `flashlab lab start {}`", file.string(), lab.number()));
   fs::path kept;
   for (int n = 1; kept.empty() || fs::exists(kept); ++n)
-    kept = file.parent_path() / fmt::format("{}.before-reset-{}{}", file.stem().string(), n, file.extension().string());
+    kept = file.parent_path() /
+           fmt::format("{}.before-reset-{}{}", file.stem().string(), n, file.extension().string());
   fs::rename(file, kept);
   write_starter(lab);
   return kept;
@@ -196,7 +200,8 @@ std::string describe(const Report& report, const Lab& lab, bool color) {
     bool first = true;
     for (const GradedItem& i : report.items) {
       if (i.verdict.passed()) continue;
-      text += fmt::format("  {}  {} ({:g} of {:g} points)\n", paint("31", "wrong"), i.title, i.points, i.max_points);
+      text += fmt::format("  {}  {} ({:g} of {:g} points)\n", paint("31", "wrong"), i.title, i.points,
+                          i.max_points);
       text += indented(i.verdict.text, "        ");
       if (first) text += indented(i.verdict.detail, "        ");
       first = first && i.verdict.detail.empty();

@@ -35,8 +35,8 @@ TEST_CASE("a class is graded in order, with nothing lost, and taken up again whe
   std::filesystem::create_symlink("/etc/passwd", desk.path() / "eve" / "answers.txt");
   std::filesystem::create_directories(desk.path() / "nobody");
   const Lab& lab = lab_from_name("1");
-  const auto submissions =
-      find_submissions(lab, {desk.path() / "ann", desk.path() / "bob", desk.path() / "eve", desk.path() / "nobody"});
+  const auto submissions = find_submissions(
+      lab, {desk.path() / "ann", desk.path() / "bob", desk.path() / "eve", desk.path() / "nobody"});
   ClassOptions options;
   options.results = desk.path() / "results";
   auto rows = grade_class(lab, submissions, options);

@@ -12,7 +12,8 @@ using namespace flashlab::lab;
 
 namespace {
 Outcome run(std::function<int()> body, Limits limits = {}, std::string input = {}) {
-  return run_contained({Contained{.body = std::move(body), .input = std::move(input), .limits = limits}}, 1).front();
+  return run_contained({Contained{.body = std::move(body), .input = std::move(input), .limits = limits}}, 1)
+      .front();
 }
 }  // namespace
 

@@ -79,15 +79,15 @@ void check_wrong(const Lab& lab) {
 
 }  // namespace
 
-#define FLASHLAB_LAB_TESTS(number)                                                                        \
-  TEST_CASE("lab " #number ": the starter compiles, fails and tells nothing") {                           \
-    check_starter(lab_from_name(#number));                                                                \
-  }                                                                                                       \
-  TEST_CASE("lab " #number ": the solution passes, on hidden shapes too") {                               \
-    check_solution(lab_from_name(#number));                                                               \
-  }                                                                                                       \
-  TEST_CASE("lab " #number ": wrong submissions are rejected for their reasons") {                        \
-    check_wrong(lab_from_name(#number));                                                                  \
+#define FLASHLAB_LAB_TESTS(number)                                                 \
+  TEST_CASE("lab " #number ": the starter compiles, fails and tells nothing") {    \
+    check_starter(lab_from_name(#number));                                         \
+  }                                                                                \
+  TEST_CASE("lab " #number ": the solution passes, on hidden shapes too") {        \
+    check_solution(lab_from_name(#number));                                        \
+  }                                                                                \
+  TEST_CASE("lab " #number ": wrong submissions are rejected for their reasons") { \
+    check_wrong(lab_from_name(#number));                                           \
   }
 
 FLASHLAB_LAB_TESTS(1)

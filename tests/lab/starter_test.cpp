@@ -8,7 +8,8 @@ using namespace flashlab::lab;
 
 TEST_CASE("a starter keeps the stub and drops the solution") {
   const std::string source =
-      "int a;\n  // BEGIN SOLUTION\n  a = secret(1, 2, 3);\n  // STUB\n  //| a = 0;\n  //|\n  // END SOLUTION\nint b;\n";
+      "int a;\n  // BEGIN SOLUTION\n  a = secret(1, 2, 3);\n  // STUB\n  //| a = 0;\n  //|\n  // END "
+      "SOLUTION\nint b;\n";
   CHECK(starter_of(source) == "int a;\n  a = 0;\n  \nint b;\n");
   CHECK(solution_lines(source) == std::vector<std::string>{"a = secret(1, 2, 3);"});
 }

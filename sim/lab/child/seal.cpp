@@ -23,9 +23,10 @@ void seal_process() {
   if (filter == nullptr) fail();
   bool ok = true;
   const auto allow = [&](int call) { ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0; };
-  for (const int call : {SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(futex), SCMP_SYS(munmap), SCMP_SYS(madvise),
-                         SCMP_SYS(brk), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(clock_gettime),
-                         SCMP_SYS(sched_yield), SCMP_SYS(mremap), SCMP_SYS(sysinfo), SCMP_SYS(restart_syscall)})
+  for (const int call :
+       {SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(futex), SCMP_SYS(munmap), SCMP_SYS(madvise),
+        SCMP_SYS(brk), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(clock_gettime),
+        SCMP_SYS(sched_yield), SCMP_SYS(mremap), SCMP_SYS(sysinfo), SCMP_SYS(restart_syscall)})
     allow(call);
   for (const int fd : {1, 2, 4}) {
     ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
@@ -35,9 +36,9 @@ void seal_process() {
   for (const int call : {SCMP_SYS(fstat), SCMP_SYS(newfstatat)})
     ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A0(SCMP_CMP_LE, 4)) == 0;
   // Memory, but none that can be executed.
-  ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
-                              SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                              SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS)) == 0;
+  ok = ok &&
+       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                        SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS)) == 0;
   ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
                               SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
   ok = ok && seccomp_load(filter) == 0;

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -25,7 +25,8 @@ Hbm counted(std::string_view stage) {
   const Problem problem{.seq = kN, .dim = kDim};
   const tile::StageRun run =
       tile::count(stage_from_slug(stage), problem, {.sram_bytes = kSram, .rows = kRows, .cols = kCols});
-  return {static_cast<double>(run.traffic.hbm.total().read), static_cast<double>(run.traffic.hbm.total().written)};
+  return {static_cast<double>(run.traffic.hbm.total().read),
+          static_cast<double>(run.traffic.hbm.total().written)};
 }
 
 struct Question {
@@ -40,8 +41,10 @@ const Question kQuestions[] = {
     {"flops", "floating-point operations of Q Kᵀ and P V", 10, kExact, [] { return 4.0 * kN * kN * kDim; }},
     {"naive_read_bytes", "naive: bytes read from HBM", 15, kExact, [] { return counted("naive").read; }},
     {"naive_write_bytes", "naive: bytes written to HBM", 15, kExact, [] { return counted("naive").written; }},
-    {"online_q_read_bytes", "online-q: bytes read from HBM", 15, kExact, [] { return counted("online-q").read; }},
-    {"online_q_write_bytes", "online-q: bytes written to HBM", 15, kExact, [] { return counted("online-q").written; }},
+    {"online_q_read_bytes", "online-q: bytes read from HBM", 15, kExact,
+     [] { return counted("online-q").read; }},
+    {"online_q_write_bytes", "online-q: bytes written to HBM", 15, kExact,
+     [] { return counted("online-q").written; }},
     {"naive_intensity", "naive: FLOPs of Q Kᵀ and P V a byte of HBM", 10, 0.01,
      [] { return 4.0 * kN * kN * kDim / (counted("naive").read + counted("naive").written); }},
     {"online_q_intensity", "online-q: FLOPs of Q Kᵀ and P V a byte of HBM", 10, 0.01,
@@ -84,7 +87,8 @@ class Lab01 final : public Lab {
       if (!odd.empty()) break;
     }
     std::vector<Verdict> verdicts;
-    for (const Question& q : kQuestions) verdicts.push_back(odd.empty() ? judge(q, given) : Verdict{.text = odd});
+    for (const Question& q : kQuestions)
+      verdicts.push_back(odd.empty() ? judge(q, given) : Verdict{.text = odd});
     return verdicts;
   }
 
@@ -103,8 +107,10 @@ class Lab01 final : public Lab {
     if (it->second == "?") return {.text = fmt::format("{} is not answered yet", q.key)};
     char* end = nullptr;
     const double value = std::strtod(it->second.c_str(), &end);
-    if (*end != '\0' || !std::isfinite(value) || it->second.find_first_not_of("0123456789.eE+") != std::string::npos)
-      return {.text = fmt::format("{} = {} is no number: digits, and a point", q.key, it->second.substr(0, 40))};
+    if (*end != '\0' || !std::isfinite(value) ||
+        it->second.find_first_not_of("0123456789.eE+") != std::string::npos)
+      return {.text =
+                  fmt::format("{} = {} is no number: digits, and a point", q.key, it->second.substr(0, 40))};
     const double right = q.answer();
     if (std::fabs(value - right) <= q.tolerance * right)
       return {.share = 1, .text = fmt::format("{} = {}", q.key, it->second)};

@@ -33,7 +33,9 @@ Case make_case(std::string title, std::vector<float> x, std::uint64_t seed) {
     left.erase(left.begin() + static_cast<std::ptrdiff_t>(b));
   }
   pairs.push_back(static_cast<float>(left[0]));
-  const auto floats = [](std::vector<float> v) { return BufferSpec{.count = v.size(), .values = std::move(v)}; };
+  const auto floats = [](std::vector<float> v) {
+    return BufferSpec{.count = v.size(), .values = std::move(v)};
+  };
   c.job.buffers.push_back(floats(std::move(x)));
   c.job.buffers.push_back({.count = static_cast<std::uint64_t>(n), .output = true});
   c.job.buffers.push_back(floats(std::move(pairs)));
@@ -58,7 +60,9 @@ class Lab02 final : public Lab {
  public:
   int number() const override { return 2; }
   std::string_view slug() const override { return "02-memory"; }
-  std::string_view title() const override { return "Stable and online softmax: statistics that merge in any order"; }
+  std::string_view title() const override {
+    return "Stable and online softmax: statistics that merge in any order";
+  }
 
   std::vector<Item> items(const Conditions& c) const override {
     Draw draw(c.seed, "lab02");
@@ -75,19 +79,36 @@ class Lab02 final : public Lab {
     std::vector<float> masked = row(96, 0, 1);
     std::fill_n(masked.begin(), 40, -std::numeric_limits<float>::infinity());
     hard.push_back(make_case("n = 96, the first 40 masked (-inf)", masked, c.seed));
-    const std::vector<Case> counted = {make_case("n = 256", row(c.hidden ? 32 * draw.between(6, 12) : 256, 0, 1), c.seed)};
+    const std::vector<Case> counted = {
+        make_case("n = 256", row(c.hidden ? 32 * draw.between(6, 12) : 256, 0, 1), c.seed)};
     cases.insert(cases.end(), counted.begin(), counted.end());
     std::vector<Item> list;
-    list.push_back({.id = "stable", .title = "stable_softmax is right", .points = 15, .cases = cases,
+    list.push_back({.id = "stable",
+                    .title = "stable_softmax is right",
+                    .points = 15,
+                    .cases = cases,
                     .judge = [](auto ran, auto& e) { return each(ran, e, 0); }});
-    list.push_back({.id = "online", .title = "online: m and l in one pass are right", .points = 15, .cases = cases,
+    list.push_back({.id = "online",
+                    .title = "online: m and l in one pass are right",
+                    .points = 15,
+                    .cases = cases,
                     .judge = [](auto ran, auto& e) { return each(ran, e, 1); }});
-    list.push_back({.id = "values", .title = "merge gives the same for any order of merging", .points = 25, .cases = cases,
+    list.push_back({.id = "values",
+                    .title = "merge gives the same for any order of merging",
+                    .points = 25,
+                    .cases = cases,
                     .judge = [](auto ran, auto& e) { return each(ran, e, 2); }});
-    list.push_back({.id = "hard", .title = "all three for huge, tiny and masked scores", .points = 20, .cases = hard,
+    list.push_back({.id = "hard",
+                    .title = "all three for huge, tiny and masked scores",
+                    .points = 20,
+                    .cases = hard,
                     .judge = [](auto ran, auto& e) { return each(ran, e, 3); }});
-    list.push_back({.id = "reads", .title = "online reads each score once", .points = 25, .after = {"online"},
-                    .cases = counted, .judge = reads});
+    list.push_back({.id = "reads",
+                    .title = "online reads each score once",
+                    .points = 25,
+                    .after = {"online"},
+                    .cases = counted,
+                    .judge = reads});
     return list;
   }
 

@@ -36,21 +36,33 @@ class Lab03 final : public Lab {
     const std::vector<Case> counted = {make({1, c.hidden ? 32 * draw.between(3, 5) : 128, 64})};
     shapes.insert(shapes.end(), counted.begin(), counted.end());
     std::vector<Item> list;
-    list.push_back({.id = "values", .title = "S is right for any N", .points = 5, .cases = shapes, .judge = values});
-    list.push_back({.id = "loads", .title = "no load instruction takes more than 4 sectors a request", .points = 40,
-                    .after = {"values"}, .cases = counted,
+    list.push_back(
+        {.id = "values", .title = "S is right for any N", .points = 5, .cases = shapes, .judge = values});
+    list.push_back({.id = "loads",
+                    .title = "no load instruction takes more than 4 sectors a request",
+                    .points = 40,
+                    .after = {"values"},
+                    .cases = counted,
                     .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::load); }});
-    list.push_back({.id = "stores", .title = "no store instruction takes more than 4 sectors a request", .points = 15,
-                    .after = {"values"}, .cases = counted,
+    list.push_back({.id = "stores",
+                    .title = "no store instruction takes more than 4 sectors a request",
+                    .points = 15,
+                    .after = {"values"},
+                    .cases = counted,
                     .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::store); }});
-    list.push_back({.id = "traffic", .title = "no more sectors than one warp a row of S needs", .points = 40,
-                    .after = {"values"}, .cases = counted, .judge = traffic});
+    list.push_back({.id = "traffic",
+                    .title = "no more sectors than one warp a row of S needs",
+                    .points = 40,
+                    .after = {"values"},
+                    .cases = counted,
+                    .judge = traffic});
     return list;
   }
 
   std::optional<Score> score(std::span<const Ran> ran) const override {
     if (ran.empty() || !ran[0].failure.empty()) return std::nullopt;
-    return Score{"bytes at " + ran[0].of->title, "B", static_cast<double>(sums_of(ran[0].result).global_bytes())};
+    return Score{"bytes at " + ran[0].of->title, "B",
+                 static_cast<double>(sums_of(ran[0].result).global_bytes())};
   }
 
   std::string figures() const override {
@@ -80,7 +92,8 @@ class Lab03 final : public Lab {
         if (fair > worst) worst = fair, address = s.address;
       }
     }
-    Verdict v{.text = fmt::format("the worst takes {:.1f} sectors a request; at most {:.0f}", worst, kSectorsGate)};
+    Verdict v{.text =
+                  fmt::format("the worst takes {:.1f} sectors a request; at most {:.0f}", worst, kSectorsGate)};
     v.share = worst <= kSectorsGate + 1e-9 && worst > 0 ? 1 : 0;
     if (!v.passed()) {
       v.detail = "the line: " + evidence.place(address) + "\nsectors beyond four a request, by line:\n" +
@@ -96,7 +109,8 @@ class Lab03 final : public Lab {
     Verdict v{.text = fmt::format("{} sectors at {}; at most {}", grouped(static_cast<std::uint64_t>(sectors)),
                                   r.of->title, grouped(static_cast<std::uint64_t>(gate)))};
     v.share = sectors <= gate ? 1 : 0;
-    if (!v.passed()) v.detail = "32-byte sectors, by line:\n" + worst_lines(r.result, evidence, sectors_at, "sectors");
+    if (!v.passed())
+      v.detail = "32-byte sectors, by line:\n" + worst_lines(r.result, evidence, sectors_at, "sectors");
     return v;
   }
 };

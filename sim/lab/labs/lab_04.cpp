@@ -31,8 +31,9 @@ class Lab04 final : public Lab {
       one.job.numbers.push_back(sram);
       return one;
     };
-    std::vector<Case> values = {make({1, 32, 32}, kSram[0]), make({2, 64, 64}, kSram[0]), make({1, 1, 32}, kSram[0]),
-                                make({2, 45, 32}, kSram[1]), make({1, c.hidden ? draw.between(65, 120) : 77, 64}, kSram[2])};
+    std::vector<Case> values = {make({1, 32, 32}, kSram[0]), make({2, 64, 64}, kSram[0]),
+                                make({1, 1, 32}, kSram[0]), make({2, 45, 32}, kSram[1]),
+                                make({1, c.hidden ? draw.between(65, 120) : 77, 64}, kSram[2])};
     const std::vector<Case> counted = {make({1, c.hidden ? 32 * draw.between(4, 6) : 160, 64}, kSram[0])};
     values.insert(values.end(), counted.begin(), counted.end());
     // No tensors here: the plan alone is asked, at many N.
@@ -45,18 +46,31 @@ class Lab04 final : public Lab {
       plans.push_back(std::move(one));
     }
     std::vector<Item> list;
-    list.push_back({.id = "values", .title = "O is right for any N that fits", .points = 40, .cases = values,
-                    .judge = [](auto ran, auto& e) { return right(ran, e, "O", false, attention_of, kTolerance); }});
-    list.push_back({.id = "limit", .title = "the largest N is the largest that fits, and one more is refused",
-                    .points = 30, .after = {"values"}, .cases = plans, .judge = limits});
-    list.push_back({.id = "traffic", .title = "no S or P in HBM: at most the bytes of row tiles of 4", .points = 30,
-                    .after = {"values"}, .cases = counted, .judge = traffic});
+    list.push_back(
+        {.id = "values",
+         .title = "O is right for any N that fits",
+         .points = 40,
+         .cases = values,
+         .judge = [](auto ran, auto& e) { return right(ran, e, "O", false, attention_of, kTolerance); }});
+    list.push_back({.id = "limit",
+                    .title = "the largest N is the largest that fits, and one more is refused",
+                    .points = 30,
+                    .after = {"values"},
+                    .cases = plans,
+                    .judge = limits});
+    list.push_back({.id = "traffic",
+                    .title = "no S or P in HBM: at most the bytes of row tiles of 4",
+                    .points = 30,
+                    .after = {"values"},
+                    .cases = counted,
+                    .judge = traffic});
     return list;
   }
 
   std::optional<Score> score(std::span<const Ran> ran) const override {
     if (ran.empty() || !ran[0].failure.empty()) return std::nullopt;
-    return Score{"HBM bytes at " + ran[0].of->title, "B", static_cast<double>(sums_of(ran[0].result).global_bytes())};
+    return Score{"HBM bytes at " + ran[0].of->title, "B",
+                 static_cast<double>(sums_of(ran[0].result).global_bytes())};
   }
 
   std::string figures() const override {
@@ -84,19 +98,29 @@ class Lab04 final : public Lab {
       const std::int64_t sram = r.of->job.numbers[3];
       if (a.size() != 11) return {.text = "the plan was not answered"};
       const std::int64_t largest = a[0];
-      const auto fail = [&](std::string text) { return Verdict{.text = "with " + r.of->title + ": " + std::move(text)}; };
+      const auto fail = [&](std::string text) {
+        return Verdict{.text = "with " + r.of->title + ": " + std::move(text)};
+      };
       // A row of S takes 4 N bytes; whatever else a block keeps, 1 KiB a row and 16 KiB are room enough for it.
-      if (largest > sram / 4) return fail(fmt::format("largest_N is {}: a row of S would take {} bytes", largest, 4 * largest));
+      if (largest > sram / 4)
+        return fail(fmt::format("largest_N is {}: a row of S would take {} bytes", largest, 4 * largest));
       if (largest < (sram - (16 << 10)) / 4)
-        return fail(fmt::format("largest_N is {}: a row of S would take {} bytes, and much is left", largest, 4 * largest));
+        return fail(fmt::format("largest_N is {}: a row of S would take {} bytes, and much is left", largest,
+                                4 * largest));
       for (std::size_t i = 0; i < 5; ++i) {
-        const std::int64_t N = i == 0 ? 1 : i == 1 ? largest / 2 : i == 2 ? largest : i == 3 ? largest + 1 : 2 * largest;
+        const std::int64_t N = i == 0   ? 1
+                               : i == 1 ? largest / 2
+                               : i == 2 ? largest
+                               : i == 3 ? largest + 1
+                                        : 2 * largest;
         const std::int64_t rows = a[1 + 2 * i], bytes = a[2 + 2 * i];
         if (N <= largest && (rows < 1 || bytes < 4 * N * rows || bytes > sram))
-          return fail(fmt::format("plan(N = {}) answers {} rows and {} bytes: rows of S take {}, and {} are there", N, rows,
-                                  bytes, 4 * N * rows, sram));
+          return fail(
+              fmt::format("plan(N = {}) answers {} rows and {} bytes: rows of S take {}, and {} are there", N,
+                          rows, bytes, 4 * N * rows, sram));
         if (N > largest && rows != 0)
-          return fail(fmt::format("plan(N = {}) answers {} rows, though largest_N is {}: it must answer 0", N, rows, largest));
+          return fail(fmt::format("plan(N = {}) answers {} rows, though largest_N is {}: it must answer 0", N,
+                                  rows, largest));
       }
       all += fmt::format("{}{} at {} KiB", all.empty() ? "" : ", ", largest, sram >> 10);
     }
@@ -104,8 +128,9 @@ class Lab04 final : public Lab {
   }
 
   static Verdict traffic(std::span<const Ran> ran, const Evidence& evidence) {
-    return gate(sums_of(ran[0].result).global_sectors, kSlack * bytes_of_rows(shape_of(*ran[0].of), kGateRows) / 32,
-                "sectors", ran[0], evidence, sectors_at);
+    return gate(sums_of(ran[0].result).global_sectors,
+                kSlack * bytes_of_rows(shape_of(*ran[0].of), kGateRows) / 32, "sectors", ran[0], evidence,
+                sectors_at);
   }
 };
 

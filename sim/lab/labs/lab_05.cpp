@@ -32,20 +32,33 @@ class Lab05 final : public Lab {
     const std::vector<Case> counted = {make({1, c.hidden ? 32 * draw.between(4, 7) : 128, 64})};
     shapes.insert(shapes.end(), counted.begin(), counted.end());
     std::vector<Item> list;
-    list.push_back({.id = "values", .title = "S is right for any N", .points = 20, .cases = shapes,
-                    .judge = [](auto ran, auto& e) { return right(ran, e, "S", true, scores_of, kTolerance); }});
-    list.push_back({.id = "traffic", .title = "Q and K are read once a tile of 32 × 32", .points = 40,
-                    .after = {"values"}, .cases = counted, .judge = [](auto ran, auto& e) {
+    list.push_back(
+        {.id = "values",
+         .title = "S is right for any N",
+         .points = 20,
+         .cases = shapes,
+         .judge = [](auto ran, auto& e) { return right(ran, e, "S", true, scores_of, kTolerance); }});
+    list.push_back({.id = "traffic",
+                    .title = "Q and K are read once a tile of 32 × 32",
+                    .points = 40,
+                    .after = {"values"},
+                    .cases = counted,
+                    .judge = [](auto ran, auto& e) {
                       return gate(sums_of(ran[0].result).global_sectors,
-                                  kSlack * sectors_of_tiles(shape_of(*ran[0].of), kTile), "sectors", ran[0], e, sectors_at);
+                                  kSlack * sectors_of_tiles(shape_of(*ran[0].of), kTile), "sectors", ran[0], e,
+                                  sectors_at);
                     }});
-    list.push_back({.id = "banks", .title = "shared memory without bank conflicts", .points = 40,
-                    .after = {"values", "traffic"}, .cases = counted, .judge = [](auto ran, auto& e) {
+    list.push_back({.id = "banks",
+                    .title = "shared memory without bank conflicts",
+                    .points = 40,
+                    .after = {"values", "traffic"},
+                    .cases = counted,
+                    .judge = [](auto ran, auto& e) {
                       const Sums s = sums_of(ran[0].result);
                       if (s.all_shared.wavefronts == 0) return Verdict{.text = "shared memory is not used"};
                       return gate(s.all_shared.conflicts,
-                                  kStrictConflicts * static_cast<double>(s.all_shared.wavefronts), "conflicts", ran[0], e,
-                                  conflicts_at);
+                                  kStrictConflicts * static_cast<double>(s.all_shared.wavefronts), "conflicts",
+                                  ran[0], e, conflicts_at);
                     }});
     return list;
   }
@@ -59,10 +72,11 @@ class Lab05 final : public Lab {
   std::string figures() const override {
     const Shape s{1, 128, 64};
     const auto text = [](double b) { return grouped(static_cast<std::uint64_t>(b)); };
-    return table({{"at N = 128, d = 64", "sectors", "conflicts"},
-                  {"baseline: a warp a row, no shared memory", text((128.0 * 128 * 64 + 128 * 64 + 128 * 128) / 8), "-"},
-                  {"ideal: tiles of 32 × 32", text(sectors_of_tiles(s, kTile)), "0"},
-                  {"gate", text(kSlack * sectors_of_tiles(s, kTile)), "2 % of the wavefronts"}});
+    return table(
+        {{"at N = 128, d = 64", "sectors", "conflicts"},
+         {"baseline: a warp a row, no shared memory", text((128.0 * 128 * 64 + 128 * 64 + 128 * 128) / 8), "-"},
+         {"ideal: tiles of 32 × 32", text(sectors_of_tiles(s, kTile)), "0"},
+         {"gate", text(kSlack * sectors_of_tiles(s, kTile)), "2 % of the wavefronts"}});
   }
 };
 

@@ -7,9 +7,10 @@
 namespace flashlab::lab {
 namespace {
 
-constexpr double kTolerance = 2e-4;   // fp32 sums of some hundred terms, exponentials of scores up to some hundreds
+constexpr double kTolerance =
+    2e-4;  // fp32 sums of some hundred terms, exponentials of scores up to some hundreds
 constexpr std::int64_t kGateRows = 32, kFineRows = 64;  // Br of the two gates
-constexpr double kSlack = 1.05;       // ragged tiles may round up
+constexpr double kSlack = 1.05;                         // ragged tiles may round up
 constexpr double kConflictsGate = 0.05;
 
 /// Bytes of online softmax with the Q loop outside and row tiles of `rows`: (1 + 2Tr)·N·d read, N·d written.
@@ -30,13 +31,13 @@ class Lab06 final : public Lab {
       return attention_case(s, v, c.seed, static_cast<std::uint64_t>(s.heads * s.N * s.d));
     };
     std::vector<Case> whole = {make({1, 64, 32}, Values::normal), make({2, 128, 64}, Values::normal)};
-    std::vector<Case> ragged = {make({1, 1, 32}, Values::normal), make({1, 7, 64}, Values::normal),
-                                make({2, 100, 32}, Values::normal),
-                                make({1, c.hidden ? 64 * draw.between(1, 2) + draw.between(1, 63) : 77, 64},
-                                     Values::normal)};
+    std::vector<Case> ragged = {
+        make({1, 1, 32}, Values::normal), make({1, 7, 64}, Values::normal), make({2, 100, 32}, Values::normal),
+        make({1, c.hidden ? 64 * draw.between(1, 2) + draw.between(1, 63) : 77, 64}, Values::normal)};
     std::vector<Case> hard = {make({1, 70, 64}, Values::large), make({1, 96, 64}, Values::real)};
     if (c.hidden) {
-      whole.push_back(make({draw.between(1, 3), 64 * draw.between(1, 3), 32 * draw.between(1, 2)}, Values::normal));
+      whole.push_back(
+          make({draw.between(1, 3), 64 * draw.between(1, 3), 32 * draw.between(1, 2)}, Values::normal));
       ragged.push_back(make({3, draw.between(33, 90), 32}, Values::normal));
     }
     const std::vector<Case> counted = {make({1, c.hidden ? 64 * draw.between(3, 5) : 256, 64}, Values::normal)};
@@ -44,25 +45,43 @@ class Lab06 final : public Lab {
     all.insert(all.end(), counted.begin(), counted.end());
 
     std::vector<Item> list;
-    list.push_back({.id = "values", .title = "O is right where N is a multiple of 64", .points = 25, .cases = all,
+    list.push_back({.id = "values",
+                    .title = "O is right where N is a multiple of 64",
+                    .points = 25,
+                    .cases = all,
                     .judge = values});
-    list.push_back({.id = "ragged", .title = "O is right for any N", .points = 20, .cases = ragged, .judge = values});
-    list.push_back({.id = "hard", .title = "O is right for huge scores and on real inputs", .points = 10,
-                    .cases = hard, .judge = values});
-    list.push_back({.id = "traffic", .title = "no S or P in HBM: at most the bytes of row tiles of 32", .points = 20,
-                    .after = {"values"}, .cases = counted,
+    list.push_back(
+        {.id = "ragged", .title = "O is right for any N", .points = 20, .cases = ragged, .judge = values});
+    list.push_back({.id = "hard",
+                    .title = "O is right for huge scores and on real inputs",
+                    .points = 10,
+                    .cases = hard,
+                    .judge = values});
+    list.push_back({.id = "traffic",
+                    .title = "no S or P in HBM: at most the bytes of row tiles of 32",
+                    .points = 20,
+                    .after = {"values"},
+                    .cases = counted,
                     .judge = [](auto ran, auto& e) { return traffic(ran, e, kGateRows); }});
-    list.push_back({.id = "rows", .title = "K and V pass by seldom: at most the bytes of row tiles of 64", .points = 15,
-                    .after = {"values"}, .cases = counted,
+    list.push_back({.id = "rows",
+                    .title = "K and V pass by seldom: at most the bytes of row tiles of 64",
+                    .points = 15,
+                    .after = {"values"},
+                    .cases = counted,
                     .judge = [](auto ran, auto& e) { return traffic(ran, e, kFineRows); }});
-    list.push_back({.id = "banks", .title = "at most 5 % of the shared wavefronts are bank conflicts", .points = 10,
-                    .after = {"values"}, .cases = counted, .judge = banks});
+    list.push_back({.id = "banks",
+                    .title = "at most 5 % of the shared wavefronts are bank conflicts",
+                    .points = 10,
+                    .after = {"values"},
+                    .cases = counted,
+                    .judge = banks});
     return list;
   }
 
   std::optional<Score> score(std::span<const Ran> ran) const override {
     if (ran.empty() || !ran[0].failure.empty()) return std::nullopt;
-    return Score{"HBM bytes at " + ran[0].of->title, "B", static_cast<double>(sums_of(ran[0].result).global_bytes())};
+    return Score{"HBM bytes at " + ran[0].of->title, "B",
+                 static_cast<double>(sums_of(ran[0].result).global_bytes())};
   }
 
   std::string figures() const override {
@@ -88,7 +107,8 @@ class Lab06 final : public Lab {
     Verdict v{.text = fmt::format("{} bytes at {}; at most {}", grouped(static_cast<std::uint64_t>(bytes)),
                                   r.of->title, grouped(static_cast<std::uint64_t>(gate)))};
     v.share = bytes <= gate ? 1 : 0;
-    if (!v.passed()) v.detail = "32-byte sectors, by line:\n" + worst_lines(r.result, evidence, sectors_at, "sectors");
+    if (!v.passed())
+      v.detail = "32-byte sectors, by line:\n" + worst_lines(r.result, evidence, sectors_at, "sectors");
     return v;
   }
 
@@ -99,8 +119,9 @@ class Lab06 final : public Lab {
                                                             static_cast<double>(s.all_shared.wavefronts);
     Verdict v{.text = s.all_shared.wavefronts == 0
                           ? "shared memory is not used"
-                          : fmt::format("{} of {} wavefronts are conflicts ({:.1f} %)", grouped(s.all_shared.conflicts),
-                                        grouped(s.all_shared.wavefronts), 100 * share)};
+                          : fmt::format("{} of {} wavefronts are conflicts ({:.1f} %)",
+                                        grouped(s.all_shared.conflicts), grouped(s.all_shared.wavefronts),
+                                        100 * share)};
     v.share = share <= kConflictsGate ? 1 : 0;
     if (!v.passed()) v.detail = worst_lines(ran[0].result, evidence, conflicts_at, "conflicts");
     return v;

@@ -33,8 +33,9 @@ function link(text, to) {
   return ref ? `<a href="@@${ref}@@">${text}</a>` : text;
 }
 
-/** Code in a line: two backquotes, since Doxygen ends a span of one at an apostrophe. */
-const codeSpan = (text) => (/['`]/.test(text) ? `\`\`${text}\`\`` : `\`${text}\``);
+/** Past Doxygen's Markdown, which ends code at an apostrophe. */
+const raw = (code) => `@htmlonly<code>${escaped(code)}</code>@endhtmlonly`;
+const codeSpan = (text) => (/['`]/.test(text) ? raw(text) : `\`${text}\``);
 
 /** Text between code and formulas: links and pictures. */
 function prose(text) {
@@ -51,7 +52,8 @@ function prose(text) {
 let display = false; // inside $$ … $$
 function inline(line) {
   let result = "";
-  let rest = line;
+  // Bold around code is none to Doxygen.
+  let rest = line.replace(/\*\*((?:[^*`]|`[^`]*`)*`[^`]*`(?:[^*`]|`[^`]*`)*)\*\*/g, "<b>$1</b>");
   while (rest !== "") {
     if (display) {
       const end = rest.indexOf("$$");
@@ -95,14 +97,19 @@ function inline(line) {
 /** What a marker says to a reader of the site: which command printed this, or where this code stands. */
 function caption(marker) {
   const output = marker.match(/^<!-- output[^:]*: (.*) -->$/);
-  if (output) return `<span class="from">${codeSpan(output[1].replace(/^\.\//, ""))}</span>`;
+  if (output) {
+    return `@htmlonly[block]<span class="from"><code>${escaped(output[1].replace(/^\.\//, ""))}</code></span>@endhtmlonly`;
+  }
   const snippet = marker.match(/^<!-- snippet[^:]*: ([^#\s]*)(#(.*))? -->$/);
   if (!snippet) return "";
   const { ref, href } = isApi(snippet[1]) ? { ref: snippet[1] } : { href: `tree/${snippet[1]}` };
   return `<span class="from source"><a href="${ref ? `@@${ref}@@` : href}">${codeSpan(snippet[1])}</a></span>`;
 }
 
-const lines = readFileSync(join(root, file), "utf8").split("\n");
+// A link that is broken over two lines becomes two links, one a line: Doxygen loses the rest of the page otherwise.
+const lines = readFileSync(join(root, file), "utf8")
+  .replace(/\[([^\[\]\n]+)\n([^\[\]\n]+)\]\(([^()\s]+)\)/g, "[$1]($3)\n[$2]($3)")
+  .split("\n");
 const out = [];
 let fence = null; // backquotes of the open code block
 let comment = false;

@@ -396,14 +396,20 @@ class Refresh {
     }
     for (const ShellCommand& shown : shell_commands(lines)) {
       if (is_the_launchers(shown.command)) continue;
-      const Script script{shown.command, block.files};
+      Script script{shown.command,
+                    {}};  // with the files that it names alone: the same command elsewhere runs once
+      for (const auto& [name, source] : block.files) {
+        if (shown.command.find(name) != std::string::npos) script.files[name] = source;
+      }
       if (collect) {
         commands_.want(script);
         continue;
       }
       // On a GPU a command ends well; here there is none, and it must have got as far as to say so.
-      const bool on_gpu =
-          shown.comment.starts_with("on a GPU") || shown.command.find("--machine gpu") != std::string::npos;
+      const bool on_gpu = shown.comment.starts_with("on a GPU") ||
+                          shown.command.find("--machine gpu") != std::string::npos ||
+                          shown.command.starts_with(
+                              "flashlab view");  // its page's parts may not be built: its own tests run it
       const std::size_t code_at = shown.comment.find("exit code ");
       const int wanted = code_at == std::string::npos ? 0 : shown.comment[code_at + 10] - '0';
       const ScriptResult& result = commands_.result(script);

@@ -18,7 +18,7 @@ struct ProfileOptions {
   std::vector<std::string> flags;      ///< -I, -D, for the compiler
   enum class Format { table, csv, json } format = Format::table;
   bool lines = false;           ///< also the counters of each source line
-  bool by_instruction = false;  ///< ProfiledSite::sample and ::caches too
+  bool by_instruction = false;  ///< the sample and caches of a ProfiledSite too
   bool checks = true;           ///< races and unwritten reads; bounds and barriers are always looked at
   int processors = 0;           ///< OS threads; 0: one a core
   int launches = 0;             ///< the program ends after so many; 0: it runs to its end

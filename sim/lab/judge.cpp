@@ -177,9 +177,9 @@ double product(const Case& c, const Shape& s, std::int64_t h, std::int64_t i, st
 }
 }  // namespace
 
-std::vector<double> attention_of(const Case& c) {
+std::vector<double> attention_of(const Case& c, bool causal) {
   const Shape s = shape_of(c);
-  const Problem problem{.batch = 1, .heads = s.heads, .seq = s.N, .dim = s.d};
+  const Problem problem{.batch = 1, .heads = s.heads, .seq = s.N, .dim = s.d, .causal = causal};
   Tensor tensors[3];
   for (std::size_t which = 0; which < 3; ++which) {
     tensors[which] = Tensor(1, s.heads, s.N, s.d);

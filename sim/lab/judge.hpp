@@ -51,8 +51,9 @@ struct Matrix {
 Verdict compare(const Matrix& matrix, std::span<const float> got, std::span<const double> want,
                 double tolerance);
 
-/// O (heads, N, d) in double.
-std::vector<double> attention_of(const Case& c);
+/// O (heads, N, d) in double; with `causal`, row i sees the keys up to i.
+std::vector<double> attention_of(const Case& c, bool causal);
+inline std::vector<double> attention_of(const Case& c) { return attention_of(c, false); }
 /// S = Q Kᵀ / √d (heads, N, N) in double.
 std::vector<double> scores_of(const Case& c);
 

@@ -169,7 +169,7 @@ TileChoice choose_tiles(const StageInfo& stage, const Problem& problem, const Ru
     for (Index rows = own.rows; rows > 0; rows /= 2) {
       const Index cols = largest_that(own.cols, [&](Index c) { return fit(sizes(rows, c)); });
       if (cols == 0) continue;
-      return {sizes(rows, cols), options.rows && options.cols             ? "given"
+      return {sizes(rows, cols), options.rows && options.cols           ? "given"
                                  : rows == own.rows && cols == own.cols ? "the kernel's"
                                                                         : "the kernel's, shrunk to fit M"};
     }

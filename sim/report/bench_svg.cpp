@@ -134,6 +134,13 @@ std::string bench_svg(const BenchRun& run) {
   return svg + "</svg>\n";
 }
 
+/// Text that stays readable where a line crosses it.
+constexpr std::string_view kHalo =
+    "<style>\n"
+    "  .halo { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round }\n"
+    "  @media (prefers-color-scheme: dark) { .halo { stroke: #0d1117 } }\n"
+    "</style>\n";
+
 std::string ladder_svg(const BenchRun& run) {
   const Ladder ladder = ladder_of(run);
   constexpr double kWidth = 780, kLeft = 104, kRight = 84, kRow = 46;
@@ -174,6 +181,7 @@ std::string ladder_svg(const BenchRun& run) {
   const BenchShape& s = ladder.shape;
   const std::string title = fmt::format("The ladder on {}", run.card);
   std::string svg = open_svg(static_cast<int>(kWidth), static_cast<int>(height), title);
+  svg += kHalo;
   svg += text_at(16, 26, title, "title");
   svg += text_at(16, 45,
                  fmt::format("batch {}, N = {}, {}; TFLOP/s, log scale; dashed: libraries, same run", s.batch,
@@ -185,23 +193,24 @@ std::string ladder_svg(const BenchRun& run) {
                        x, top, bottom);
     svg += text_at(x, bottom + 18, tick_text(tick), "small", "middle");
   }
+  std::string texts;  // above all lines
   for (std::size_t i = 0; i < ladder.stages.size(); ++i) {
     const Ladder::Rung& rung = ladder.stages[i];
     const double y = top + kRow * static_cast<double>(i), end = rates.at(rung.flops_per_s() * 1e-12);
     const std::string type(name_of(rung.at->shape.dtype));
-    svg += text_at(kLeft - 10, y + 20, rung.row->contender, "", "end");
+    texts += text_at(kLeft - 10, y + 20, rung.row->contender, "", "end");
     svg +=
         fmt::format("<rect class=\"c0\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"18\" rx=\"2\"/>\n",
                     kLeft, y + 6, std::max(1.0, end - kLeft));
-    svg += text_at(end + 6, y + 20, fmt::format("{} {}", rate_text(rung.flops_per_s()), type), "small");
-    svg += text_at(kLeft + 2, y + 37, idea_of(rung.row->contender), "small");
+    texts += text_at(end + 6, y + 20, fmt::format("{} {}", rate_text(rung.flops_per_s()), type), "small halo");
+    texts += text_at(kLeft + 2, y + 37, idea_of(rung.row->contender), "small halo");
   }
   for (std::size_t i = 0; i < peers.size(); ++i) {
     const double x = rates.at(peers[i]->flops_per_s() * 1e-12), y = 64 + 15.0 * labels[i].row;
-    svg += text_at(labels[i].x, y, labels[i].text, "small", "middle");
+    texts += text_at(labels[i].x, y, labels[i].text, "small halo", "middle");
     svg += fmt::format("<path class=\"lb\" d=\"M{0:.1f},{1:.1f} L{0:.1f},{2:.1f}\"/>\n", x, y + 4, bottom);
   }
-  return svg + "</svg>\n";
+  return svg + texts + "</svg>\n";
 }
 
 }  // namespace flashlab::report

@@ -373,16 +373,16 @@ void tell_unmeasured(const std::vector<std::string>& slugs, const std::vector<gp
     });
     if (!known) unmeasured.push_back(slug);
   }
-  if (!unmeasured.empty() && unmeasured.size() == slugs.size()) {
-    throw EnvironmentError(
-        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
-                    fmt::join(unmeasured, " "), folder.string()));
-  }
   for (const std::string& slug : unmeasured) {
     fmt::print(stderr, "flashlab: {}: not measured yet{}\n", slug,
                slug == "hopper"
                    ? ""
                    : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
+  }
+  if (!unmeasured.empty() && unmeasured.size() == slugs.size()) {
+    throw EnvironmentError(
+        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
+                    fmt::join(unmeasured, " "), folder.string()));
   }
 }
 
@@ -484,7 +484,9 @@ int measure_command(const MeasureArguments& typed) {
           "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
           "writes\n"
           "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n" +
-          (has_ffma(rows) ? "FFMA: thread instructions; what the card's compiler fuses is its own choice.\n"
+          (has_ffma(rows) ? "FFMA: thread instructions. The products' are equal; of an exponential, one "
+                            "instruction here, the card's\n"
+                            "compiler makes several, some of them FFMA.\n"
                           : "") +
           (missing == 0
                ? ""

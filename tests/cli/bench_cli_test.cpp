@@ -117,13 +117,12 @@ TEST_CASE("bench's wrong usage is one line and exit code 2, whether there is a c
   check_refused("resources --dim 1000", 2, "--dim");
 }
 
-TEST_CASE("without a card, bench and resources are one line and exit code 3") {
+TEST_CASE("without a card, bench is one line and exit code 3") {
   if (run("run online-q --machine gpu --seq 4").code == 0) {
     MESSAGE("there is a GPU here");
     return;
   }
   check_refused("bench --seq 64", 3, "");
-  check_refused("resources", 3, "");
 }
 
 TEST_SUITE_END();

@@ -100,7 +100,7 @@ TEST_CASE("every shown command runs, with the exit code that the text states") {
             .code == 0);
 }
 
-TEST_CASE("a marker that cannot be followed is refused with file and line; one inside a block is text") {
+TEST_CASE("a marker that cannot be followed is refused with file and line, and one inside a block is text") {
   Tree("# T\n<!-- outputs: flashlab devices -->\n")
       .fails_with("README.md:2: \"outputs\" is no marker (did you mean output?)", 2);
   Tree("<!-- output: flashlab devices -->\nno block\n")

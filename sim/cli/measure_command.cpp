@@ -53,7 +53,8 @@ static_assert(kCounters[kLoadWavefronts].heading == "load wavefronts" && kCounte
 
 /// What the card had no counter for, or an older measurement did not ask for, is not judged.
 bool within(const Counter& counter, double simulated, double measured) {
-  return std::isnan(measured) || std::abs(simulated - measured) <= std::max(counter.relative * measured, counter.absolute);
+  return std::isnan(measured) ||
+         std::abs(simulated - measured) <= std::max(counter.relative * measured, counter.absolute);
 }
 
 using Shape = std::tuple<std::string, int, int, int, bool>;  // stage, heads, seq, dim, causal
@@ -218,33 +219,39 @@ int measure_command(const MeasureArguments& typed) {
       return std::ranges::any_of(m.launches, [&](const gpu::MeasuredLaunch& l) { return l.stage == slug; });
     };
     if (std::ranges::any_of(measurements, is_of)) {
-      if (slug == "hopper") fmt::print(stderr, "flashlab: hopper is measured, but no machine here simulates it\n");
+      if (slug == "hopper")
+        fmt::print(stderr, "flashlab: hopper is measured, but no machine here simulates it\n");
       continue;
     }
     missing.push_back(slug);
     fmt::print(stderr, "flashlab: {}: not measured yet{}\n", slug,
-               slug == "hopper" ? "" : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
+               slug == "hopper"
+                   ? ""
+                   : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
   }
   const std::vector<Comparison> rows = compare(a, measurements);
   if (rows.empty() && !missing.empty()) {
-    throw EnvironmentError(fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
-                                       fmt::join(missing, " "), folder.string()));
+    throw EnvironmentError(
+        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
+                    fmt::join(missing, " "), folder.string()));
   }
   if (rows.empty()) throw UsageError("nothing that was measured fits these options");
   if (a.format == "csv") {
     print(to_csv(rows));
   } else {
     const gpu::MeasuredCard& card = measurements.front().card;
-    print(
-        fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
-                    card.driver, card.toolkit, card.date) +
-        to_table(rows) +
-        "\nexact: global load and store requests and sectors, shared loads and stores, and where they were measured\n"
-        "asynchronous copies, ldmatrix and tensor-core products, equal to the last one.\n"
-        "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
-        "writes\n"
-        "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n"
-        "FFMA: thread instructions; what the card's compiler fuses is its own choice.\n");
+    print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
+                      card.driver, card.toolkit, card.date) +
+          to_table(rows) +
+          "\nexact: global load and store requests and sectors, shared loads and stores, and where they were "
+          "measured\n"
+          "asynchronous copies, ldmatrix and tensor-core products, equal to the last one.\n"
+          "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
+          "writes\n"
+          "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n"
+          "FFMA: thread instructions. The products' are equal; of an exponential, one instruction here, the "
+          "card's compiler\n"
+          "makes several, some of them FFMA.\n");
   }
   // The counters that the hardware determines must agree; the caches' model is shown, and judged by the reader.
   bool sound = true;

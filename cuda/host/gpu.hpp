@@ -19,8 +19,9 @@ struct Timing {
 
 /// What the card answered.
 struct GpuResult {
-  Tensor O;                     ///< (batch, heads, N, d)
-  std::vector<float> L;         ///< m + log l (batch, heads, N) of online-kv and what comes after; empty for the others
+  Tensor O;  ///< (batch, heads, N, d)
+  std::vector<float>
+      L;  ///< m + log l (batch, heads, N) of online-kv and what comes after; empty for the others
   std::vector<double> pass_ms;  ///< each timed pass in order, between CUDA events; kernel launches included
   double median_ms = 0;         ///< of pass_ms; NaN when nothing was timed
   std::string card;             ///< the card's name

@@ -46,7 +46,8 @@ class Image {
 
   std::vector<Section> sections() const {
     const auto table = at<std::uint64_t>(0x28);
-    const auto entry = at<std::uint16_t>(0x3a), count = at<std::uint16_t>(0x3c), names = at<std::uint16_t>(0x3e);
+    const auto entry = at<std::uint16_t>(0x3a), count = at<std::uint16_t>(0x3c),
+               names = at<std::uint16_t>(0x3e);
     const auto header = [&](std::uint64_t i) { return table + i * entry; };
     const auto name_table = at<std::uint64_t>(header(names) + 0x18);
     std::vector<Section> all;
@@ -131,7 +132,8 @@ void read_image(const Image& image, std::vector<CompiledKernel>& all) {
 std::string_view CompiledKernel::short_name() const {
   constexpr std::string_view kOurs = "flashlab::";
   std::string_view text = name;
-  const std::size_t end = text.find('(', text.find('<'));  // a template argument may be in an (anonymous namespace)
+  const std::size_t end =
+      text.find('(', text.find('<'));  // a template argument may be in an (anonymous namespace)
   const std::size_t begin = text.find(kOurs);
   if (begin == std::string_view::npos) return text;
   text = text.substr(begin + kOurs.size());
@@ -139,8 +141,9 @@ std::string_view CompiledKernel::short_name() const {
 }
 
 std::vector<CompiledKernel> compiled_kernels(std::string_view bytes) {
-  constexpr std::string_view kElf = "\x7f"
-                                    "ELF\x02\x01";
+  constexpr std::string_view kElf =
+      "\x7f"
+      "ELF\x02\x01";
   constexpr std::uint16_t kCuda = 190;
   std::vector<CompiledKernel> all;
   for (std::size_t at = bytes.find(kElf); at != std::string_view::npos; at = bytes.find(kElf, at + 1)) {

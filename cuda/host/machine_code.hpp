@@ -12,10 +12,10 @@ namespace flashlab::gpu {
 
 /// One kernel as ptxas left it.
 struct CompiledKernel {
-  int architecture = 0;                 ///< 90: sm_90 and sm_90a
-  std::string name;                     ///< demangled: "void flashlab::registers<64, false, 4>(float const*, …)"
-  int registers = 0;                    ///< of a thread
-  std::size_t local_bytes = 0;          ///< of a thread's stack in local memory: spills, arrays with an index
+  int architecture = 0;         ///< 90: sm_90 and sm_90a
+  std::string name;             ///< demangled: "void flashlab::registers<64, false, 4>(float const*, …)"
+  int registers = 0;            ///< of a thread
+  std::size_t local_bytes = 0;  ///< of a thread's stack in local memory: spills, arrays with an index
   std::size_t static_shared_bytes = 0;  ///< of a block
 
   /// "registers<64, false, 4>".

@@ -76,7 +76,9 @@ std::span<const StageLaunch> hopper_launches() {
                                 p.stream);
          });
        },
-       [](int dim, int) { return dim == 64 ? block<64>() : dim == 128 ? block<128>() : block<256>(); }},
+       [](int dim, int) { return dim == 64    ? block<64>()
+                                 : dim == 128 ? block<128>()
+                                              : block<256>(); }},
       {"hopper", "swizzle", launch<NoSwizzle>},
       {"hopper", "copies ahead", launch<OneStage>},
       {"hopper", "a fetching warp", launch<NoFetchingWarp>},

@@ -33,7 +33,9 @@ constexpr StageLaunch kLaunches[] = {
        return launch_fused(p.Q(), p.K(), p.V(), p.O(), p.shape.heads, p.shape.seq, p.shape.dim, p.shape.causal,
                            p.stream);
      },
-     [](int dim, int seq) { return BlockShape{kWarpSize * kWarps, fused_shared_bytes(seq, dim)}; }},
+     [](int dim, int seq) {
+       return BlockShape{kWarpSize * kWarps, fused_shared_bytes(seq, dim)};
+     }},
     {"tiled", "",
      [](const Pass& p) {
        return launch_tiled(p.Q(), p.K(), p.V(), p.O(), p.shape.heads, p.shape.seq, p.shape.dim, p.shape.causal,

@@ -15,8 +15,8 @@ constexpr bool tiles_are_known() {
   return registers.rows == 128 && registers.cols == kRegistersKeys<d> && tensor_core.rows == TensorCore::Br &&
          tensor_core.cols == TensorCore::Bc;
 }
-static_assert(tiles_are_known<32>() && tiles_are_known<64>() && tiles_are_known<96>() && tiles_are_known<128>() &&
-              tiles_are_known<256>());
+static_assert(tiles_are_known<32>() && tiles_are_known<64>() && tiles_are_known<96>() &&
+              tiles_are_known<128>() && tiles_are_known<256>());
 
 /// call(d) with the head dimension as a constant; an empty block for one that is not compiled.
 template <class Call>

@@ -89,6 +89,7 @@ registers(const float* __restrict__ Q,                          // (batch · hea
     __pipeline_commit();
 
     if (key0 < warp_keys) {
+      // [scores]
       float s[R][C] = {};                                         // S_ij = Q_i K_jᵀ
 #pragma unroll 4
       for (int c = 0; c < chunks; ++c) {
@@ -107,6 +108,7 @@ registers(const float* __restrict__ Q,                          // (batch · hea
           }
         }
       }
+      // [scores]
       if (key0 + Bc > (causal ? row0 + 32 * warp + 1 : N)) {      // only tiles at the edge have something to hide
 #pragma unroll
         for (int r = 0; r < R; ++r) {

@@ -132,6 +132,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
     const int key0 = j * Bc;
     if (key0 >= warp_keys) continue;                          // above the diagonal, all of it
 
+    // [scores]
     float s[M][Bc / 8][4] = {};                               // S_ij = Q_i K_jᵀ   (16M, Bc) of a warp
 #pragma unroll
     for (int k = 0; k < d / 16; ++k) {
@@ -145,6 +146,7 @@ tensor_core(const T* __restrict__ Q,                          // (batch · heads
         }
       }
     }
+    // [scores]
     if (key0 + Bc > (causal ? min(N, first_row + 1) : N)) {   // only tiles at an edge have something to hide
       for (int i = 0; i < M; ++i) {
         for (int e = 0; e < 4; ++e) {

@@ -31,7 +31,20 @@ struct MeasureArguments {
   std::string measured;  ///< where measurement files lie; empty: the tree's
   bool saved = false;    ///< compare what is there, measure nothing
   bool quick = false;    ///< the smallest shape alone
+  bool card = false;     ///< what was measured alone, nothing simulated
+  std::string seq;       ///< this N alone
+  bool keep = false;     ///< keep what was simulated beside the measurements
+  bool kept = false;     ///< simulate nothing: show what was kept
+  bool replays = false;  ///< simulate nothing: show where the card repeats accesses of shared memory
   std::string format = "table";
+};
+
+struct DocsArguments {
+  std::vector<std::string> only;  ///< pages and folders; empty: all
+  std::string folder = ".";       ///< the source tree
+  bool check = false;             ///< change nothing
+  bool slow = false;              ///< what is marked slow too
+  bool times = false;             ///< how long each command took, on stderr
 };
 
 struct BenchArguments {
@@ -64,8 +77,10 @@ int report_command(const ReportArguments& arguments);
 int run_command(const ReportArguments& arguments);
 int devices_command(const std::string& format);
 int doctor_command(const std::string& format, const std::string& color);
-/// Brings the outputs and figures in the texts below `folder` up to date; with `check` only says what differs (code 1).
-int docs_command(const std::string& folder, bool check);
+/// Brings what the texts show up to date; with `check` only says what differs (code 1).
+int docs_command(const DocsArguments& arguments);
+/// Prints a figure of the book as SVG; without a name, their list.
+int figure_command(const std::string& name);
 
 /// Writes to stdout and flushes; EnvironmentError when that fails (a full disk).
 void print(const std::string& text);

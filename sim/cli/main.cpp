@@ -8,6 +8,8 @@
 #include <new>
 
 #include "sim/cli/commands.hpp"
+#include "sim/cli/lab_command.hpp"
+#include "sim/cli/view_command.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/profile/profile.hpp"
@@ -124,9 +126,10 @@ int run_program(int argc, char** argv) {
       ->expected(1);
   run->add_option("--machine", run_arguments.machine, "tile (default), simt or gpu");
   add_problem_options(*run, run_arguments);
-  run->add_option("--kv-heads", run_arguments.kv_heads,
-                  "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
-                  "gpu; registers, tensor-core, hopper)")
+  run->add_option(
+         "--kv-heads", run_arguments.kv_heads,
+         "heads of K and V, dividing the heads: the first K and V of each group serve all of it (simt and "
+         "gpu; registers, tensor-core, hopper)")
       ->group("Problem");
   run->add_option("--out", run_arguments.out, "write O there, as .npy")->group("Output");
   run->add_option("--format", run_arguments.format, "table, json or csv")->group("Output");
@@ -145,10 +148,20 @@ int run_program(int argc, char** argv) {
   measure->add_option("--measured", measure_arguments.measured,
                       "where measurement files lie (default: the tree's)");
   measure->add_flag("--quick", measure_arguments.quick, "the smallest shape alone");
+  measure->add_option("--seq", measure_arguments.seq, "this N alone (4K)");
+  measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
+  measure->add_flag("--keep", measure_arguments.keep,
+                    "keep what was simulated beside the measurements, shape by shape");
+  measure->add_flag("--kept", measure_arguments.kept, "simulate nothing: show what was kept");
+  measure->add_flag("--replays", measure_arguments.replays,
+                    "simulate nothing: show where the card repeated accesses of shared memory");
   measure->add_option("--format", measure_arguments.format, "table or csv");
   measure->footer(
       "\nExamples:\n"
       "  flashlab measure --saved --quick      simulated beside the H100's saved counters, half a minute\n"
+      "  flashlab measure naive --saved --card --seq 4K   what the H100 counted, at once\n"
+      "  flashlab measure --saved --kept       every measured shape, as simulated when it was last kept\n"
+      "  flashlab measure --saved --keep       simulate every measured shape anew (many minutes), and keep it\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
 
   BenchArguments b;
@@ -250,12 +263,30 @@ int run_program(int argc, char** argv) {
   doctor->add_option("--format", doctor_format, "table or json");
   doctor->add_option("--color", doctor_color, "auto, always or never");
 
-  std::string docs_folder = ".";
-  bool docs_check = false;
+  DocsArguments docs_arguments;
   CLI::App* const docs =
-      app.add_subcommand("docs", "Write the outputs and figures in README, docs and chapters anew");
-  docs->add_option("FOLDER", docs_folder, "the source tree (default: here)");
-  docs->add_flag("--check", docs_check, "only say what differs; exit code 1 when something does");
+      app.add_subcommand("docs", "Write the outputs, code and figures in README, docs and chapters anew");
+  docs->add_option("PAGE", docs_arguments.only,
+                   "only these pages or folders (default: README.md, docs, chapters)");
+  docs->add_flag("--check", docs_arguments.check, "only say what differs; exit code 1 when something does");
+  docs->add_flag("--slow", docs_arguments.slow, "run the commands that are marked slow, too");
+  docs->add_flag("--times", docs_arguments.times, "say how long each command took");
+  docs->add_option("--tree", docs_arguments.folder, "the source tree (default: here)");
+  docs->footer(
+      "\nExamples:\n"
+      "  flashlab docs chapters/03-naive    after an edit: its outputs, code and tables, as they are today\n"
+      "  flashlab docs --check              what the test does\n"
+      "docs/writing.md shows the markers.");
+
+  const ViewCommand view = declare_view(app, add_problem_options);
+
+  const std::function<int()> lab_command = add_lab_command(app);
+
+  std::string figure_name;
+  CLI::App* const figure =
+      app.add_subcommand("figure", "A figure of the book, as SVG; without a name, their list");
+  figure->add_option("NAME", figure_name, "which one");
+  figure->footer("\nExample:\n  flashlab figure loops > loops.svg");
 
   refuse_unknown_command(app, argc, argv);
   try {
@@ -267,6 +298,8 @@ int run_program(int argc, char** argv) {
     throw UsageError(fmt::format("{}: see flashlab {}--help", error.what(),
                                  chosen.empty() ? "" : chosen.front()->get_name() + " "));
   }
+  if (*view.app) return view.run();
+  if (app.got_subcommand("lab")) return lab_command();
   if (*run) return run_command(run_arguments);
   if (*profile) {
     using Format = simt::ProfileOptions::Format;
@@ -283,7 +316,8 @@ int run_program(int argc, char** argv) {
   if (*resources) return resources_command(resources_arguments);
   if (*measure) return measure_command(measure_arguments);
   if (*doctor) return doctor_command(doctor_format, doctor_color);
-  if (*docs) return docs_command(docs_folder, docs_check);
+  if (*docs) return docs_command(docs_arguments);
+  if (*figure) return figure_command(figure_name);
   if (*devices) return devices_command(devices_format);
   return report_command(report_arguments);
 }

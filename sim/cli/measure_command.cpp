@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "cuda/host/measure.hpp"
 #include "cuda/host/stage_runner.hpp"
 #include "sim/cli/prepare.hpp"
+#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/report/table.hpp"
@@ -28,6 +31,7 @@ struct Counter {
   double absolute = 0;  ///< or this much, whichever is larger (the metric's unit)
 };
 constexpr double kMega = 1e6;
+constexpr Bytes kSectorBytes = 32;
 constexpr std::array kCounters{
     Counter{"l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum", "load requests"},
     Counter{"l1tex__t_requests_pipe_lsu_mem_global_op_st.sum", "store requests"},
@@ -76,6 +80,8 @@ double value_of(const simt::KernelRun& kernel, std::string_view name) {
   return std::nan("");
 }
 
+constexpr std::string_view kKeptFile = "simulated.json", kKeptSchema = "flashlab.simulated/1";
+
 std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
   std::vector<gpu::Measurement> all;
   if (fs::is_directory(folder)) {
@@ -89,6 +95,10 @@ std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
       }
     }
   }
+  // Folders come in any order.
+  std::ranges::stable_sort(all, {}, [](const gpu::Measurement& m) {
+    return std::pair(m.card.name, m.launches.empty() ? std::string() : m.launches.front().stage);
+  });
   if (all.empty())
     throw EnvironmentError(fmt::format(
         "{}: no measurements there: run flashlab measure on a machine with a GPU", folder.string()));
@@ -98,11 +108,14 @@ std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
 bool wanted(const MeasureArguments& a, const gpu::MeasuredLaunch& launch) {
   if (!a.stages.empty() && std::ranges::find(a.stages, launch.stage) == a.stages.end()) return false;
   // The quick part: every kernel and mask, on the smallest shape.
+  if (!a.seq.empty() && static_cast<Bytes>(launch.seq) != parse_size(a.seq, "--seq")) return false;
   return !a.quick || (launch.heads == 4 && launch.seq == 512 && launch.dim == 64);
 }
 
-std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
-  std::map<Shape, std::vector<Comparison>> by_shape;
+using ByShape = std::map<Shape, std::vector<Comparison>>;
+
+ByShape measured_rows(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
+  ByShape by_shape;
   for (const gpu::Measurement& measurement : measurements) {
     for (const gpu::MeasuredLaunch& launch : measurement.launches) {
       if (!wanted(a, launch)) continue;
@@ -112,27 +125,145 @@ std::vector<Comparison> compare(const MeasureArguments& a, const std::vector<gpu
         row.measured[counter.metric] = measurement.value(launch, counter.metric);
     }
   }
-  std::vector<Comparison> all;
+  return by_shape;
+}
+
+/// What was simulated of the measured launches, kept beside them: a long run is not repeated to print its result.
+class KeptFile {
+ public:
+  /// Reads `path` if it is there. Throws UsageError when it is no such file.
+  explicit KeptFile(fs::path path) : path_(std::move(path)) {
+    if (!fs::exists(path_)) return;
+    try {
+      const nlohmann::json data = nlohmann::json::parse(read_text(path_));
+      if (data.at("schema") != kKeptSchema) throw UsageError("not of this schema");
+      for (const auto& launch : data.at("launches")) {
+        std::map<std::string, double> values;
+        for (std::size_t i = 0; i < data.at("metrics").size(); ++i)
+          if (const auto& value = launch.at("values").at(i); !value.is_null())
+            values[data.at("metrics")[i]] = value;
+        rows_[{Shape{launch.at("stage"), launch.at("heads"), launch.at("seq"), launch.at("dim"),
+                     launch.at("causal")},
+               launch.at("kernel")}] = std::move(values);
+      }
+    } catch (const std::exception& error) {
+      throw UsageError(fmt::format("{}: {}", path_.string(), error.what()));
+    }
+  }
+
+  const fs::path& path() const { return path_; }
+
+  /// Fills in what is known of a launch; false when it was not kept. A counter that was not kept is NaN.
+  bool fill(Comparison& row) const {
+    const auto found = rows_.find({row.shape, row.kernel});
+    if (found == rows_.end()) return false;
+    for (const Counter& counter : kCounters) {
+      const auto value = found->second.find(std::string(counter.metric));
+      row.simulated[counter.metric] = value == found->second.end() ? std::nan("") : value->second;
+    }
+    return true;
+  }
+
+  void put(const Comparison& row) {
+    auto& values = rows_[{row.shape, row.kernel}];
+    for (const auto& [metric, value] : row.simulated) values[std::string(metric)] = value;
+  }
+
+  /// A launch a line, in order, so that a change shows as such. Old or new, never half.
+  void write() const {
+    nlohmann::json metrics = nlohmann::json::array();
+    for (const Counter& counter : kCounters) metrics.push_back(counter.metric);
+    std::string text =
+        fmt::format("{{\n\"schema\": \"{}\",\n\"metrics\": {},\n\"launches\": [", kKeptSchema, metrics.dump());
+    std::string_view separator = "\n  ";
+    for (const auto& [key, values] : rows_) {
+      const auto& [stage, heads, seq, dim, causal] = key.first;
+      nlohmann::ordered_json launch{{"stage", stage}, {"kernel", key.second}, {"heads", heads},
+                                    {"seq", seq},     {"dim", dim},           {"causal", causal}};
+      for (const Counter& counter : kCounters) {
+        const auto value = values.find(std::string(counter.metric));
+        const bool known = value != values.end() && !std::isnan(value->second);
+        nlohmann::ordered_json& kept = launch["values"].emplace_back();  // null: not counted
+        if (known) kept = static_cast<std::uint64_t>(value->second);
+      }
+      text += separator;
+      text += launch.dump();
+      separator = ",\n  ";
+    }
+    text += "\n]}\n";
+    AtomicFile file(path_);
+    file.write(std::as_bytes(std::span(text)));
+    file.commit();
+  }
+
+ private:
+  static std::string read_text(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  fs::path path_;
+  std::map<std::pair<Shape, std::string>, std::map<std::string, double>> rows_;
+};
+
+/// Whether two simulations counted the same, as far as both counted.
+bool agree(const Comparison& a, const Comparison& b) {
+  return std::ranges::all_of(kCounters, [&](const Counter& counter) {
+    const double x = a.simulated.at(counter.metric), y = b.simulated.at(counter.metric);
+    return x == y || std::isnan(x) || std::isnan(y);
+  });
+}
+
+/// Simulates every shape, the shortest first. What was kept of a shape and comes out otherwise now is said: then another
+/// model wrote it.
+std::vector<Comparison> simulate(ByShape by_shape, KeptFile* keep, const KeptFile& kept, bool& as_kept) {
+  std::vector<ByShape::value_type*> order;
+  for (auto& entry : by_shape) order.push_back(&entry);
+  std::ranges::stable_sort(order, {}, [](const auto* entry) {
+    const auto& [stage, heads, seq, dim, causal] = entry->first;
+    return static_cast<double>(heads) * seq * seq * dim * (causal ? 1 : 2);
+  });
   Progress progress("stages × shapes");
   Index done = 0;
-  for (auto& [shape, rows] : by_shape) {
-    const auto& [stage, heads, seq, dim, causal] = shape;
-    if (stage == "hopper") {  // measured it can be
-      ++done;
-      continue;
-    }
+  for (ByShape::value_type* entry : order) {
+    const auto& [stage, heads, seq, dim, causal] = entry->first;
     const auto kernel = std::ranges::find(gpu::kKernelStages, stage, &gpu::KernelStage::slug);
     const DType dtype = kernel == gpu::kKernelStages.end() || kernel->in_f32 ? DType::f32 : DType::bf16;
     const Problem problem{.heads = heads, .seq = seq, .dim = dim, .dtype = dtype, .causal = causal};
     const Inputs in = random_inputs(problem, 1);
     const simt::StageRun run = simt::run_stage(stage, problem, in.q, in.k, in.v, {.card = "h100"});
-    for (std::size_t k = 0; k < rows.size(); ++k) {
-      for (const Counter& counter : kCounters) {
-        rows[k].simulated[counter.metric] = value_of(run.kernels.at(k), counter.metric);
+    for (std::size_t k = 0; k < entry->second.size(); ++k) {
+      Comparison& row = entry->second[k];
+      for (const Counter& counter : kCounters)
+        row.simulated[counter.metric] = value_of(run.kernels.at(k), counter.metric);
+      Comparison before = row;
+      if (keep != nullptr) {
+        keep->put(row);
+      } else if (kept.fill(before) && !agree(before, row)) {
+        as_kept = false;
+        fmt::print(stderr,
+                   "flashlab: {} at N = {} is no longer what {} keeps: flashlab measure --saved --keep\n",
+                   row.kernel, seq, kept.path().string());
       }
-      all.push_back(std::move(rows[k]));
     }
+    if (keep != nullptr) keep->write();
     progress(++done, static_cast<Index>(by_shape.size()));
+  }
+  std::vector<Comparison> all;
+  for (auto& [shape, rows] : by_shape) std::ranges::move(rows, std::back_inserter(all));
+  return all;
+}
+
+/// What was kept of the launches, and how many of them were not.
+std::vector<Comparison> recall(ByShape by_shape, const KeptFile& kept, std::size_t& missing) {
+  std::vector<Comparison> all;
+  for (auto& [shape, rows] : by_shape) {
+    for (Comparison& row : rows) {
+      if (kept.fill(row)) {
+        all.push_back(std::move(row));
+      } else {
+        ++missing;
+      }
+    }
   }
   return all;
 }
@@ -144,14 +275,21 @@ std::string deviation(double simulated, double measured) {
   return fmt::format("{:+.1f} %", 100 * (simulated / measured - 1));
 }
 
+bool has_ffma(const std::vector<Comparison>& rows) {
+  return std::ranges::any_of(
+      rows, [](const Comparison& row) { return !std::isnan(row.measured.at(kCounters[kFfma].metric)); });
+}
+
 std::string to_table(const std::vector<Comparison>& rows) {
   using enum report::TextTable::Align;
   report::TextTable table;
   for (const char* heading : {"kernel", "heads", "N", "d", "mask"}) table.column(heading, left);
   for (const char* heading : {"exact", "ld wavefr.", "st wavefr.", "L2 sim", "card", "diff", "HBM read sim",
-                              "card", "diff", "HBM written sim", "card", "FFMA"}) {
+                              "card", "diff", "HBM written sim", "card"}) {
     table.column(heading, right);
   }
+  const bool ffma = has_ffma(rows);
+  if (ffma) table.column("FFMA", right);
   for (const Comparison& row : rows) {
     std::size_t equal = 0, measured = 0;
     for (std::size_t c = 0; c < kExact; ++c) {
@@ -169,12 +307,44 @@ std::string to_table(const std::vector<Comparison>& rows) {
     const auto card = [&](std::size_t c) { return row.measured.at(kCounters[c].metric); };
     const auto& [stage, heads, seq, dim, causal] = row.shape;
     const bool written_ok = within(kCounters[kHbmWritten], sim(kHbmWritten), card(kHbmWritten));
+    std::vector<std::string> cells{row.kernel,
+                                   fmt::to_string(heads),
+                                   fmt::to_string(seq),
+                                   fmt::to_string(dim),
+                                   causal ? "causal" : "full",
+                                   fmt::format("{} of {}{}", equal, measured, equal == measured ? " " : "!"),
+                                   cell(kLoadWavefronts),
+                                   cell(kStoreWavefronts),
+                                   bytes(32 * sim(kL2Read)),
+                                   bytes(32 * card(kL2Read)),
+                                   cell(kL2Read),
+                                   bytes(sim(kHbmRead)),
+                                   bytes(card(kHbmRead)),
+                                   cell(kHbmRead),
+                                   bytes(sim(kHbmWritten)),
+                                   bytes(card(kHbmWritten)) + (written_ok ? " " : "!")};
+    if (ffma) cells.push_back(deviation(sim(kFfma), card(kFfma)));
+    table.row(std::move(cells));
+  }
+  return table.str(false);
+}
+
+/// What the card counted, nothing beside it.
+std::string to_card_table(const std::vector<Comparison>& rows) {
+  using enum report::TextTable::Align;
+  report::TextTable table;
+  for (const char* heading : {"kernel", "heads", "N", "d", "mask"}) table.column(heading, left);
+  for (const char* heading :
+       {"load requests", "load sectors", "shared loads", "wavefronts", "L2 → L1", "HBM read", "HBM written"}) {
+    table.column(heading, right);
+  }
+  for (const Comparison& row : rows) {
+    const auto card = [&](std::size_t c) { return static_cast<Bytes>(row.measured.at(kCounters[c].metric)); };
+    const auto& [stage, heads, seq, dim, causal] = row.shape;
     table.row({row.kernel, fmt::to_string(heads), fmt::to_string(seq), fmt::to_string(dim),
-               causal ? "causal" : "full",
-               fmt::format("{} of {}{}", equal, measured, equal == measured ? " " : "!"), cell(kLoadWavefronts),
-               cell(kStoreWavefronts), bytes(32 * sim(kL2Read)), bytes(32 * card(kL2Read)), cell(kL2Read),
-               bytes(sim(kHbmRead)), bytes(card(kHbmRead)), cell(kHbmRead), bytes(sim(kHbmWritten)),
-               bytes(card(kHbmWritten)) + (written_ok ? " " : "!"), deviation(sim(kFfma), card(kFfma))});
+               causal ? "causal" : "full", format_count(card(0)), format_count(card(2)), format_count(card(4)),
+               format_count(card(kLoadWavefronts)), format_bytes(kSectorBytes * card(kL2Read)),
+               format_bytes(card(kHbmRead)), format_bytes(card(kHbmWritten))});
   }
   return table.str(false);
 }
@@ -185,11 +355,65 @@ std::string to_csv(const std::vector<Comparison>& rows) {
     const auto& [stage, heads, seq, dim, causal] = row.shape;
     for (const Counter& counter : kCounters) {
       const double s = row.simulated.at(counter.metric), m = row.measured.at(counter.metric);
+      if (std::isnan(s) || std::isnan(m)) continue;  // not counted on one side
       text += fmt::format("{},{},{},{},{},{},{},{:.0f},{:.0f},{}\n", stage, row.kernel, heads, seq, dim,
                           causal ? 1 : 0, counter.metric, s, m, within(counter, s, m) ? 1 : 0);
     }
   }
   return text;
+}
+
+/// Says which of the stages asked for were never measured; throws EnvironmentError when none of them was.
+void tell_unmeasured(const std::vector<std::string>& slugs, const std::vector<gpu::Measurement>& measurements,
+                     const fs::path& folder) {
+  std::vector<std::string> unmeasured;
+  for (const std::string& slug : slugs) {
+    const bool known = std::ranges::any_of(measurements, [&](const gpu::Measurement& m) {
+      return std::ranges::any_of(m.launches, [&](const gpu::MeasuredLaunch& l) { return l.stage == slug; });
+    });
+    if (!known) unmeasured.push_back(slug);
+  }
+  if (!unmeasured.empty() && unmeasured.size() == slugs.size()) {
+    throw EnvironmentError(
+        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
+                    fmt::join(unmeasured, " "), folder.string()));
+  }
+  for (const std::string& slug : unmeasured) {
+    fmt::print(stderr, "flashlab: {}: not measured yet{}\n", slug,
+               slug == "hopper"
+                   ? ""
+                   : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
+  }
+}
+
+/// Of each measured launch that uses shared memory: the wavefronts that the card adds to those of its instructions
+/// (in these kernels no two lanes meet in a bank), beside the warps that share an SM.
+std::string to_replay_table(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
+  using enum report::TextTable::Align;
+  report::TextTable table;
+  for (const char* heading : {"kernel", "heads", "N", "d", "mask"}) table.column(heading, left);
+  for (const char* heading : {"warps an SM", "loads", "added", "a million, other warp", "stores", "added", "%"})
+    table.column(heading, right);
+  for (const gpu::Measurement& measurement : measurements) {
+    for (const gpu::MeasuredLaunch& launch : measurement.launches) {
+      const auto value = [&](std::string_view metric) { return measurement.value(launch, metric); };
+      const double loads = value("smsp__inst_executed_op_shared_ld.sum");
+      const double stores = value("smsp__inst_executed_op_shared_st.sum");
+      if (!wanted(a, launch) || !(loads > 0) || !(stores > 0)) continue;
+      const double warps = value("sm__warps_active.avg.per_cycle_active");
+      const double more_loads = value("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum") - loads;
+      const double more_stores = value("l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum") - stores;
+      constexpr double kBlockWarps = 4;
+      const double others = warps - kBlockWarps;
+      table.row({launch.kernel, fmt::to_string(launch.heads), fmt::to_string(launch.seq),
+                 fmt::to_string(launch.dim), launch.causal ? "causal" : "full", fmt::format("{:.1f}", warps),
+                 fmt::format("{:.0f}", loads), fmt::format("{:.0f}", more_loads),
+                 more_loads == 0 || others < 1 ? "" : fmt::format("{:.0f}", 1e6 * more_loads / loads / others),
+                 fmt::format("{:.0f}", stores), fmt::format("{:.0f}", more_stores),
+                 fmt::format("{:.1f}", 100 * more_stores / stores)});
+    }
+  }
+  return table.str(false);
 }
 
 }  // namespace
@@ -198,6 +422,12 @@ int measure_command(const MeasureArguments& typed) {
   MeasureArguments a = typed;
   require_one_of("--format", a.format, {"table", "csv"});
   for (std::string& stage : a.stages) stage = stage_from_slug(stage).slug;
+  if ((a.card || a.keep || a.kept || a.replays) && !a.saved)
+    throw UsageError("--card, --keep, --kept and --replays go with --saved");
+  if (a.card + a.keep + a.kept + a.replays > 1)
+    throw UsageError("take one of --card, --keep, --kept and --replays");
+  if ((a.card || a.replays) && a.format != "table")
+    throw UsageError("--card and --replays show a table: no --format goes with them");
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
   if (!a.from.empty()) {
     for (const fs::path& path : gpu::write_measurement(gpu::read_measured_folder(a.from), folder)) {
@@ -213,29 +443,34 @@ int measure_command(const MeasureArguments& typed) {
     }
   }
   const std::vector<gpu::Measurement> measurements = read_measured(folder);
-  std::vector<std::string> missing;
-  for (const std::string& slug : a.stages) {
-    const auto is_of = [&](const gpu::Measurement& m) {
-      return std::ranges::any_of(m.launches, [&](const gpu::MeasuredLaunch& l) { return l.stage == slug; });
-    };
-    if (std::ranges::any_of(measurements, is_of)) {
-      if (slug == "hopper")
-        fmt::print(stderr, "flashlab: hopper is measured, but no machine here simulates it\n");
-      continue;
-    }
-    missing.push_back(slug);
-    fmt::print(stderr, "flashlab: {}: not measured yet{}\n", slug,
-               slug == "hopper"
-                   ? ""
-                   : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
+  tell_unmeasured(a.stages, measurements, folder);
+  ByShape measured = measured_rows(a, measurements);
+  if (measured.empty()) throw UsageError("nothing that was measured fits these options");
+  if (a.card) {
+    std::vector<Comparison> rows;
+    for (auto& [shape, of_shape] : measured) std::ranges::move(of_shape, std::back_inserter(rows));
+    const gpu::MeasuredCard& card = measurements.front().card;
+    print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name, card.driver,
+                      card.toolkit, card.date) +
+          to_card_table(rows));
+    return static_cast<int>(ExitCode::well);
   }
-  const std::vector<Comparison> rows = compare(a, measurements);
-  if (rows.empty() && !missing.empty()) {
-    throw EnvironmentError(
-        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
-                    fmt::join(missing, " "), folder.string()));
+  std::erase_if(measured, [](const auto& entry) { return std::get<0>(entry.first) == "hopper"; });
+  if (a.replays) {
+    print(to_replay_table(a, measurements));
+    return static_cast<int>(ExitCode::well);
   }
-  if (rows.empty()) throw UsageError("nothing that was measured fits these options");
+  KeptFile kept(folder / kKeptFile);
+  bool sound = true;
+  std::size_t missing = 0;
+  const std::vector<Comparison> rows =
+      a.kept ? recall(std::move(measured), kept, missing)
+             : simulate(std::move(measured), a.keep ? &kept : nullptr, kept, sound);
+  if (rows.empty()) {
+    throw UsageError(
+        a.kept ? "nothing is kept of what fits these options: flashlab measure --saved --keep simulates it"
+               : "no machine here simulates hopper: --card shows what was measured of it");
+  }
   if (a.format == "csv") {
     print(to_csv(rows));
   } else {
@@ -248,13 +483,17 @@ int measure_command(const MeasureArguments& typed) {
           "asynchronous copies, ldmatrix and tensor-core products, equal to the last one.\n"
           "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "
           "writes\n"
-          "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n"
-          "FFMA: thread instructions. The products' are equal; of an exponential, one instruction here, the "
-          "card's compiler\n"
-          "makes several, some of them FFMA.\n");
+          "10 % or 2 MB, whichever is larger. \"=\": equal. \"!\": outside.\n" +
+          (has_ffma(rows) ? "FFMA: thread instructions. The products' are equal; of an exponential, one "
+                            "instruction here, the "
+                            "card's compiler makes several, some of them FFMA.\n"
+                          : "") +
+          (missing == 0
+               ? ""
+               : fmt::format("Measured, but no simulation kept: {} launches of a kernel.\n", missing)));
   }
+  if (a.kept) return static_cast<int>(ExitCode::well);  // shown; the run that kept them judged them
   // The counters that the hardware determines must agree; the caches' model is shown, and judged by the reader.
-  bool sound = true;
   for (const Comparison& row : rows) {
     for (std::size_t c = 0; c < kExact + 2; ++c) {
       const Counter& counter = kCounters[c];

@@ -18,7 +18,8 @@ namespace {
 
 /// "registers<64, true, 4>", "tensor_core<__nv_bfloat16, 64, true, flashlab::TensorCoreOptions>", …: whether that is the
 /// whole kernel for this shape.
-bool is_for(std::string_view compiled, std::string_view kernel, DType dtype, int dim, bool causal, int threads) {
+bool is_for(std::string_view compiled, std::string_view kernel, DType dtype, int dim, bool causal,
+            int threads) {
   const std::string_view type = dtype == DType::f16 ? "__half" : "__nv_bfloat16";
   const std::string mask = causal ? "true" : "false";
   for (const std::string& form :
@@ -44,12 +45,14 @@ std::vector<gpu::KernelResources> from_machine_code(const std::vector<const gpu:
     architecture = capability, card = name;
   }
   if (architecture == 0) {
-    throw EnvironmentError(fmt::format(
-        "{}. Without a card the figures are in the kernels' machine code, which this build has for none of sm_75, "
-        "sm_80 and sm_90: put nvcc on PATH and build again",
-        no_card));
+    throw EnvironmentError(
+        fmt::format("{}. Without a card the figures are in the kernels' machine code, which this build has for "
+                    "none of sm_75, "
+                    "sm_80 and sm_90: put nvcc on PATH and build again",
+                    no_card));
   }
-  fmt::print(stderr, "flashlab: no GPU here: read from this program's machine code for sm_{}, occupancy by the rule\n",
+  fmt::print(stderr,
+             "flashlab: no GPU here: read from this program's machine code for sm_{}, occupancy by the rule\n",
              architecture);
   const simt::ReplayProfile& profile = simt::replay_profile(card);
   std::vector<gpu::KernelResources> rows;
@@ -76,7 +79,7 @@ std::vector<gpu::KernelResources> from_machine_code(const std::vector<const gpu:
                                 profile);
             gpu::KernelResources& row = rows.emplace_back();
             row.stage = stage->slug;
-            row.kernel = found->short_name();
+            row.kernel = std::string(name);
             row.shape = {dtype, 1, 1, 1, kSeq, dim, causal};
             row.threads = block->threads;
             row.registers = found->registers;
@@ -84,7 +87,8 @@ std::vector<gpu::KernelResources> from_machine_code(const std::vector<const gpu:
             row.static_shared_bytes = found->static_shared_bytes;
             row.dynamic_shared_bytes = block->dynamic_shared_bytes;
             row.blocks_per_sm = resident.blocks_per_sm;
-            row.occupancy = static_cast<double>(resident.blocks_per_sm * resident.warps_per_block) / profile.sm.warps;
+            row.occupancy =
+                static_cast<double>(resident.blocks_per_sm * resident.warps_per_block) / profile.sm.warps;
           }
         }
       }

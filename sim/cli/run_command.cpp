@@ -167,13 +167,13 @@ int run_elsewhere(const ReportArguments& a, Prepared& prepared) {
               .dump(2) +
           '\n');
   } else {
-    print(
-        fmt::format("{} on the {} machine · {} heads{} · N = {} · d = {} · {} · {}\n\n{}\nrelative error {:.1e}, "
-                    "largest {:.1e}: {}\n",
-                    stage.slug, a.machine, p.head_count(),
-                    kv_heads < heads ? fmt::format(", {} of K and V", p.batch * kv_heads) : "", p.seq, p.dim, name_of(p.dtype),
-                    p.causal ? "causal" : "full", answer.text, answer.error.relative_frobenius,
-                    answer.error.largest_absolute, answer.passed() ? "equals the oracle" : "FAILED"));
+    print(fmt::format(
+        "{} on the {} machine · {} heads{} · N = {} · d = {} · {} · {}\n\n{}\nrelative error {:.1e}, "
+        "largest {:.1e}: {}\n",
+        stage.slug, a.machine, p.head_count(),
+        kv_heads < heads ? fmt::format(", {} of K and V", p.batch * kv_heads) : "", p.seq, p.dim,
+        name_of(p.dtype), p.causal ? "causal" : "full", answer.text, answer.error.relative_frobenius,
+        answer.error.largest_absolute, answer.passed() ? "equals the oracle" : "FAILED"));
   }
   if (answer.passed()) return static_cast<int>(ExitCode::well);
   fmt::print(stderr,
@@ -194,7 +194,8 @@ int run_command(const ReportArguments& arguments) {
   Prepared prepared = prepare(arguments);
   if (arguments.machine == "tile" && !arguments.kv_heads.empty()) {
     throw UsageError(
-        "--kv-heads is for the kernels, --machine simt or gpu: a head of the tile machine loads its K and V by itself");
+        "--kv-heads is for the kernels, --machine simt or gpu: a head of the tile machine loads its K and V by "
+        "itself");
   }
   // What takes no fp32 is given bf16, unless the user or the files say otherwise.
   const gpu::KernelStage* const kernel =

@@ -176,8 +176,7 @@ std::string to_table(const Report& report, const Style& style) {
     if (row.run.tiles.rule.starts_with("as many")) {
       text += fmt::format("{}: Br = {}, {} beside tiles of Bc = {}.\n", row.stage->slug,
                           row.run.tiles.size.rows, row.run.tiles.rule, row.run.tiles.size.cols);
-    } else if (row.run.tiles.rule.starts_with("paper's") ||
-               row.run.tiles.rule.starts_with("the kernel's")) {
+    } else if (row.run.tiles.rule.starts_with("paper's") || row.run.tiles.rule.starts_with("the kernel's")) {
       text += fmt::format("{}: Br = {}, Bc = {}: {}{}.\n", row.stage->slug, row.run.tiles.size.rows,
                           row.run.tiles.size.cols, row.run.tiles.rule.starts_with("the ") ? "" : "the ",
                           row.run.tiles.rule);

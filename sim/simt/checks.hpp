@@ -50,6 +50,9 @@ struct Finding {
 struct CheckOptions {
   bool races = false;
   bool unwritten = false;
+  /// For code that is not trusted: kernels may not touch the program's own variables, and nothing is looked up in files
+  /// while they run (barriers and collectives that meet at different places of the source then pass unseen).
+  bool closed = false;
 };
 
 /// One paragraph: kind, kernel, block, thread, line of site and of other_site, fact, cause.

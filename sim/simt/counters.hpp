@@ -38,6 +38,16 @@ enum class Op : std::uint8_t { load, store, atomic, async_copy, matrix_load };
 enum class Space : std::uint8_t { global, shared };
 inline constexpr int kOps = 5, kSpaces = 2;
 
+/// One warp instruction as an example: where each active lane reached.
+struct WarpSample {
+  std::uint64_t block = 0;       ///< linear index
+  int warp = 0;                  ///< in the block
+  std::uint32_t mask = 0;        ///< active lanes
+  std::uint64_t allocation = 0;  ///< address where what it reached begins
+  std::array<std::uint64_t, 32>
+      addresses{};  ///< of the active lanes; shared memory begins at a multiple of 128
+};
+
 /// One source instruction on one memory: a load of `C[i]` is one, wherever its loop takes it.
 struct SiteCounters {
   std::uint32_t site = 0;  ///< names the instruction in LinePattern::site and to source_line()
@@ -47,6 +57,7 @@ struct SiteCounters {
   MemoryCounters counted;      ///< as the source says
   int merged_width_bytes = 0;  ///< 8 or 16 when the card's compiler is expected to merge neighbours, else 0
   MemoryCounters merged;       ///< the same accesses after that merge; meaningless when merged_width_bytes is 0
+  WarpSample sample;           ///< its first request in the lowest block that made one
 
   /// What the card is expected to count: `merged` where a merge is expected, else `counted`.
   const MemoryCounters& expected() const { return merged_width_bytes != 0 ? merged : counted; }

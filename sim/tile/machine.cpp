@@ -221,6 +221,12 @@ void Machine::emit(Event::Kind kind, TensorId tensor, Rows rows, Rows columns, B
   options_.sink({kind, tensor, rows, columns, bytes, used_bytes_, operation, static_cast<int>(where.line())});
 }
 
+void Machine::emit_compute(const View& result, const char* operation, const Where& where, const float* by_row) {
+  if (!options_.sink) return;
+  options_.sink({Event::Kind::compute, result.tensor(), result.rows(), result.columns(), 0, used_bytes_,
+                 operation, static_cast<int>(where.line()), result.data(), result.stride(), by_row});
+}
+
 void Machine::occupy(Bytes bytes) {
   const Bytes need = checked_add(used_bytes_, bytes, "the SRAM of the stage");
   if (need > options_.sram_bytes) throw SramOverflow(need, options_.sram_bytes);

@@ -45,7 +45,11 @@ struct Event {
   Bytes bytes;            ///< moved over the HBM boundary (load, store) or held (allocate, free); 0 for compute
   Bytes sram_used_bytes;  ///< resident after the event
   const char* operation;  ///< "load", "scores", "exponentiate", …
-  int line;               ///< of the stage program
+  int line;               ///< of the stage program; without meaning for free
+  /// With arithmetic, after compute: what the operation left, rows × columns with this many floats from row to row, …
+  const float* result = nullptr;
+  Index result_stride = 0;
+  const float* by_row = nullptr;  ///< … and the statistic of each row that it used or made beside it; else null
 };
 using EventSink = std::function<void(const Event&)>;
 
@@ -205,6 +209,7 @@ class Machine {
   void count_other_flops(Index flops);
   void emit(Event::Kind kind, TensorId tensor, Rows rows, Rows columns, Bytes bytes, const char* operation,
             const Where& where);
+  void emit_compute(const View& result, const char* operation, const Where& where, const float* by_row);
   const RegisterTile& register_tile() const { return options_.register_tile; }
 
  private:

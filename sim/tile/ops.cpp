@@ -33,9 +33,9 @@ void count_product(Machine& machine, const View& left, const View& right, Index 
   machine.count_product_flops(m * n * k);
 }
 
-void emit_compute(const View& result, const char* operation, const Where& where) {
-  result.machine().emit(Event::Kind::compute, result.tensor(), result.rows(), result.columns(), 0, operation,
-                        where);
+void emit_compute(const View& result, const char* operation, const Where& where,
+                  const float* by_row = nullptr) {
+  result.machine().emit_compute(result, operation, where, by_row);
 }
 
 void multiply_rows(View X, View v, bool by_inverse, const char* operation, const Where& where) {
@@ -58,7 +58,7 @@ void multiply_rows(View X, View v, bool by_inverse, const char* operation, const
         row(X, r) /= factor;
     }
   }
-  emit_compute(X, operation, where);
+  emit_compute(X, operation, where, v.data());
 }
 
 }  // namespace
@@ -115,7 +115,7 @@ void raise_max(View m, View alpha, View S, Where where) {
       alpha.data()[r] = new_max == -kInfinity ? 1.0f : std::exp(old_max - new_max);
     }
   }
-  emit_compute(m, "raise_max", where);
+  emit_compute(m, "raise_max", where, alpha.data());
 }
 
 void exponentiate(View S, View m, Where where) {
@@ -137,7 +137,7 @@ void exponentiate(View S, View m, Where where) {
       values.tail(S.width() - seen) = 0.0f;
     }
   }
-  emit_compute(S, "exponentiate", where);
+  emit_compute(S, "exponentiate", where, m.data());
 }
 
 void add_row_sums(View l, View alpha, View P, Where where) {
@@ -153,7 +153,7 @@ void add_row_sums(View l, View alpha, View P, Where where) {
   if (machine.arithmetic()) {
     for (Index r = 0; r < P.height(); ++r) l.data()[r] = alpha.data()[r] * l.data()[r] + row(P, r).sum();
   }
-  emit_compute(l, "add_row_sums", where);
+  emit_compute(l, "add_row_sums", where, alpha.data());
 }
 
 void scale_rows(View X, View v, Where where) { multiply_rows(X, v, false, "scale_rows", where); }
@@ -171,7 +171,7 @@ void log_sum(View l, View m, Where where) {
   if (machine.arithmetic()) {
     for (Index r = 0; r < l.height(); ++r) l.data()[r] = m.data()[r] + std::log(l.data()[r]);
   }
-  emit_compute(l, "log_sum", where);
+  emit_compute(l, "log_sum", where, m.data());
 }
 
 }  // namespace flashlab::tile

@@ -169,7 +169,7 @@ TileChoice choose_tiles(const StageInfo& stage, const Problem& problem, const Ru
     for (Index rows = own.rows; rows > 0; rows /= 2) {
       const Index cols = largest_that(own.cols, [&](Index c) { return fit(sizes(rows, c)); });
       if (cols == 0) continue;
-      return {sizes(rows, cols), options.rows && options.cols             ? "given"
+      return {sizes(rows, cols), options.rows && options.cols           ? "given"
                                  : rows == own.rows && cols == own.cols ? "the kernel's"
                                                                         : "the kernel's, shrunk to fit M"};
     }
@@ -204,6 +204,25 @@ StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions&
                           {});
   run.traffic = head.traffic;
   run.notes = std::move(head.notes);
+  return run;
+}
+
+StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options, const Tensor& Q,
+               const Tensor& K, const Tensor& V, Index head, const EventSink& sink) {
+  problem.validate();
+  Problem one = problem;
+  one.batch = one.heads = 1;
+  const StageInfo* const stages[] = {&stage};
+  require_memory(stages, one);
+  StageRun run{.stage = &stage, .tiles = choose_tiles(stage, problem, options)};
+  run.O.emplace(1, 1, problem.seq, problem.dim, kPoison);
+  if (stage.slug == "online-q") run.L.emplace(1, 1, problem.seq, 1, kPoison);
+  HeadRun answer =
+      run_head(stage, problem, run.tiles.size,
+               {.sram_bytes = options.sram_bytes, .register_tile = options.register_tile, .sink = sink},
+               {Q.head(head), K.head(head), V.head(head), run.O->head(0), run.L ? run.L->head(0) : nullptr});
+  run.traffic = answer.traffic;
+  run.notes = std::move(answer.notes);
   return run;
 }
 

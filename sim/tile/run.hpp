@@ -61,6 +61,11 @@ StageRun count(const StageInfo& stage, const Problem& problem, const RunOptions&
 StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options,
                const EventSink& sink);
 
+/// The same with numbers, for head `head` of Q, K, V (batch, heads, N, d): each event of an operation then shows what
+/// it left (Event::result). O(N²·d). Throws as count() and require_memory() do.
+StageRun trace(const StageInfo& stage, const Problem& problem, const RunOptions& options, const Tensor& Q,
+               const Tensor& K, const Tensor& V, Index head, const EventSink& sink);
+
 /// Throws EnvironmentError when running these stages with numbers, and checking them, would not fit in memory.
 void require_memory(std::span<const StageInfo* const> stages, const Problem& problem);
 

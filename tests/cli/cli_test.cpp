@@ -150,7 +150,8 @@ TEST_CASE("an upper rung runs on the simt machine, as online-q with its own tile
   check_refused("run hopper --machine simt --seq 64", 2, "wgmma are not simulated; take tensor-core");
   check_refused("run tensor-core --machine simt --seq 64 --dtype fp32", 2, "takes fp16 and bf16, not fp32");
   check_refused("run registers --machine simt --seq 64 --heads 4 --kv-heads 3", 2, "does not divide 4 heads");
-  check_refused("run online-q --machine simt --seq 64 --heads 4 --kv-heads 2", 2, "wants a K and V for every head");
+  check_refused("run online-q --machine simt --seq 64 --heads 4 --kv-heads 2", 2,
+                "wants a K and V for every head");
   check_refused("run registers --seq 64 --heads 4 --kv-heads 2", 2, "--machine simt or gpu");
 }
 

@@ -273,6 +273,45 @@ case_bench_is_the_program_and_benchmarks_are_built_apart() {
   expect_call "^cmake --build $tree/build/benchmarks"
 }
 
+case_view_builds_its_page_too_and_only_once() {
+  fake node '' && fake npm ''
+  mkdir -p "$tree/sim/view/page"
+  fake cmake 'case $1 in
+      --version) echo "cmake version 3.25.1" ;;
+      --build)
+        mkdir -p "$2/bin" "$2/share/flashlab/view"
+        touch "$2/share/flashlab/view/view.js"
+        { echo "#!/bin/bash"; echo "printf \"<%s>\" \"\$@\"; exit 7"; } >"$2/bin/flashlab"
+        chmod +x "$2/bin/flashlab" ;;
+      *) mkdir -p "$4"; echo "build view_page: phony" >"$4/build.ninja" ;;
+    esac'
+  run "$tree/flashlab" view online-q
+  expect_status 7
+  expect_out '<view><online-q>'
+  expect_call '^cmake --build .*--target flashlab view_page'
+  : >"$calls"
+  run "$tree/flashlab" view online-q
+  expect_calls . 0
+  sleep 0.02
+  touch "$tree/sim/view/page/main.js"
+  run "$tree/flashlab" view online-q
+  expect_calls '^cmake --build' 1
+}
+
+case_only_view_wants_node_and_npm() {
+  fake apt-get '[[ $* != *install* ]] || { for t in node npm; do /bin/cp "${0%/*}/ninja" "${0%/*}/$t"; done; }'
+  local chmod_too=$scratch/chmod
+  mkdir -p "$chmod_too" && ln -s /bin/chmod "$chmod_too/chmod"
+  export FAKE_MISSING='nodejs npm'
+  run env PATH="$fakes:$chmod_too:$(path_without_ninja)" "$tree/flashlab" report
+  expect_status 7
+  expect_no_call '^apt-get'
+  run env PATH="$fakes:$chmod_too:$(path_without_ninja)" "$tree/flashlab" view online-q
+  expect_status 7
+  expect_call '^apt-get .*install -y --no-install-recommends nodejs npm$'
+  expect_err 'bundles the page of flashlab view'
+}
+
 # -----------------------------------------------------------------------------------------------------------------
 
 path_without_ninja() {  # a folder of links to the tools that the launcher uses, and no others

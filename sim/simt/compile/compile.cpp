@@ -193,11 +193,14 @@ void compile(const Rewritten& rewritten, const fs::path& object, const CompileOp
       "-fvisibility=hidden", "-ftls-model=initial-exec"};
   if (options.native) command.push_back("-march=native");
   command.insert(command.end(), hook_flags().begin(), hook_flags().end());
+  command.insert(command.end(), options.code_flags.begin(), options.code_flags.end());
   command.insert(command.end(), {"-S", source.path(), "-o", assembly.path()});
   CommandResult result = run_command(command);
   if (result.exit_code != 0)
     throw UsageError(fmt::format("the file does not compile:\n{}", first_errors(result.output)));
-  const std::string with_table = mark_loops(mark_arithmetic(read_file(assembly.path())));
+  std::string code = read_file(assembly.path());
+  if (options.on_assembly) code = options.on_assembly(std::move(code));
+  const std::string with_table = mark_loops(mark_arithmetic(code));
   std::ofstream(assembly.path(), std::ios::binary) << with_table;
   result = run_command({options.compiler, "-c", assembly.path(), "-o", object.string()});
   if (result.exit_code != 0)

@@ -3,6 +3,7 @@
 /// Compiles CUDA files for the simt machine: preprocess, rewrite, compile with the compiler's memory hooks.
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct CompileOptions {
   /// __CUDA_ARCH__, unless the flags define it. 800 by default: 900 would ask for TMA and wgmma, which are not there. Host
   /// and device code are one compilation: host code sees it too.
   int architecture = 800;
+  std::vector<std::string> code_flags;  ///< for the compiler alone, after all others
+  /// Sees the compiler's assembly and answers with what is assembled instead; may be empty.
+  std::function<std::string(std::string)> on_assembly;
 };
 
 /// The rewritten source of a CUDA file. Throws UsageError with the compiler's words when the file does not preprocess,

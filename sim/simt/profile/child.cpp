@@ -40,6 +40,8 @@ std::vector<Seen>& launches() {
   return *all;
 }
 pid_t owner = 0;
+/// Whether an example and the caches' answer are wanted of each instruction.
+bool by_instruction() { return std::getenv("FLASHLAB_SIMT_SITES") != nullptr; }
 bool cut_short = false;  // ended by us, before the program could free or check anything
 
 void end_after(std::size_t wanted) {
@@ -60,6 +62,22 @@ Json json_of(const MemoryCounters& c) {
 }
 Json json_of(const Dim3& d) { return {d.x, d.y, d.z}; }
 
+Json json_of(const WarpSample& s) {
+  return {{"block", s.block},
+          {"warp", s.warp},
+          {"mask", s.mask},
+          {"allocation", s.allocation},
+          {"addresses", s.addresses}};
+}
+
+/// Of one instruction: where its sectors were found. Only when the replay counted by instruction.
+Json caches_of(const Seen& seen, std::uint32_t site) {
+  if (!seen.caches || site >= seen.caches->counters.sites.size()) return nullptr;
+  const ReplaySiteCounters& c = seen.caches->counters.sites[site];
+  return {
+      {"sectors", c.sectors}, {"l1_hits", c.l1_hits}, {"l2_hits", c.l2_hits}, {"hbm_sectors", c.hbm_sectors}};
+}
+
 Json json_of(const Seen& seen) {
   const LaunchCounters& c = seen.counters;
   Json metrics, sites = Json::array();
@@ -77,6 +95,9 @@ Json json_of(const Seen& seen) {
                      {"merged_width_bytes", s.merged_width_bytes},
                      {"counted", json_of(s.counted)},
                      {"expected", json_of(s.expected())}});
+    if (!by_instruction()) continue;
+    sites.back()["sample"] = json_of(s.sample);
+    if (s.space == Space::global) sites.back()["caches"] = caches_of(seen, s.site);
   }
   Json extra = Json::object();
   if (seen.caches) {
@@ -158,7 +179,7 @@ void replay_launch(Launch& launch, Replay& replay, int registers, Seen& seen) {
   try {
     const Occupancy fits = occupancy(resources, replay.profile());
     replay.flush_caches();
-    seen.caches = Caches{replay.launch(launch, resources), fits};
+    seen.caches = Caches{replay.launch(launch, resources, {.per_site = by_instruction()}), fits};
   } catch (const std::runtime_error& e) {  // the launch goes on without
     seen.no_caches = e.what();
   }

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "sim/core/error.hpp"
+#include "sim/core/fingerprint.hpp"
 #include "sim/core/temporary_folder.hpp"
 #include "sim/simt/compile/compile.hpp"
 #include "sim/simt/replay/profiles.hpp"
@@ -28,23 +29,6 @@ std::vector<std::string> split(std::string_view list, char separator) {
   }
   return parts;
 }
-
-// Two 64-bit FNV-1a sums: a name for what goes into a compilation.
-class Fingerprint {
- public:
-  void add(std::string_view text) {
-    for (const char c : text) {
-      a_ = (a_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
-      b_ = (b_ + static_cast<unsigned char>(c)) * 0x9E3779B97F4A7C15ull;
-      b_ ^= b_ >> 29;
-    }
-    a_ = (a_ ^ 0xFF) * 0x100000001B3ull;
-  }
-  std::string text() const { return fmt::format("{:016x}{:016x}", a_, b_); }
-
- private:
-  std::uint64_t a_ = 0xCBF29CE484222325ull, b_ = 0;
-};
 
 fs::path cache_folder(const ProfileOptions& options) {
   fs::path folder = options.cache_dir;
@@ -142,6 +126,9 @@ MemoryCounters counters_from(const Json& j) {
   c.conflicts = j.at("conflicts");
   return c;
 }
+WarpSample sample_from(const Json& j) {
+  return {j.at("block"), j.at("warp"), j.at("mask"), j.at("allocation"), j.at("addresses")};
+}
 Dim3 dim_from(const Json& j) { return {j.at(0), j.at(1), j.at(2)}; }
 
 ProfiledLaunch launch_from(const Json& j) {
@@ -178,6 +165,11 @@ ProfiledLaunch launch_from(const Json& j) {
     site.counters.merged_width_bytes = s.at("merged_width_bytes");
     site.counters.counted = counters_from(s.at("counted"));
     site.counters.merged = counters_from(s.at("expected"));
+    if (const auto sample = s.find("sample"); sample != s.end()) site.counters.sample = sample_from(*sample);
+    if (const auto caches = s.find("caches"); caches != s.end() && !caches->is_null()) {
+      site.caches = SiteCaches{caches->at("sectors"), caches->at("l1_hits"), caches->at("l2_hits"),
+                               caches->at("hbm_sectors")};
+    }
     launch.sites.push_back(site);
   }
   launch.advice = advice(launch);
@@ -210,6 +202,7 @@ Profile profile(const ProfileOptions& options) {
                                       fmt::format("FLASHLAB_SIMT_CARD={}", options.card),
                                       fmt::format("FLASHLAB_SIMT_REGISTERS={}", options.registers_per_thread),
                                       program.string()};
+  if (options.by_instruction) command.insert(command.begin() + 1, "FLASHLAB_SIMT_SITES=1");
   command.insert(command.end(), options.arguments.begin(), options.arguments.end());
   const CommandResult ran = run_command(command);
   Profile result;

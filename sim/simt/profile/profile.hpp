@@ -3,6 +3,7 @@
 /// `flashlab profile FILE.cu [-- args]`: any self-contained CUDA program, unmodified, on the simt machine.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,11 @@ struct ProfileOptions {
   std::vector<std::string> arguments;  ///< of the program
   std::vector<std::string> flags;      ///< -I, -D, for the compiler
   enum class Format { table, csv, json } format = Format::table;
-  bool lines = false;  ///< also the counters of each source line
-  bool checks = true;  ///< races and unwritten reads; bounds and barriers are always looked at
-  int processors = 0;  ///< OS threads; 0: one a core
-  int launches = 0;    ///< the program ends after so many; 0: it runs to its end
+  bool lines = false;           ///< also the counters of each source line
+  bool by_instruction = false;  ///< the sample and caches of a ProfiledSite too
+  bool checks = true;           ///< races and unwritten reads; bounds and barriers are always looked at
+  int processors = 0;           ///< OS threads; 0: one a core
+  int launches = 0;             ///< the program ends after so many; 0: it runs to its end
   /// The card whose caches the launches are replayed through, each from cold caches, and which the program sees:
   /// t4, a100, h100, h200; "none": no caches, and the program sees an H100.
   std::string card = "h100";
@@ -29,9 +31,15 @@ struct ProfileOptions {
       cache_dir;  ///< of compiled programs; empty: $XDG_CACHE_HOME/flashlab or ~/.cache/flashlab
 };
 
+/// Where the sectors of an instruction on global memory were found; loads alone hit.
+struct SiteCaches {
+  std::uint64_t sectors = 0, l1_hits = 0, l2_hits = 0, hbm_sectors = 0;
+};
+
 struct ProfiledSite {
   SourceLine line;
   SiteCounters counters;
+  std::optional<SiteCaches> caches;  ///< with ProfileOptions::by_instruction and a card
 };
 
 struct ProfiledLaunch {

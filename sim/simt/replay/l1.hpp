@@ -34,10 +34,14 @@ class L1Cache {
   explicit L1Cache(const CacheShape& shape, std::uint32_t first_time = 1);
 
   /// Reads a run. `visit(line, missed)` is called, in order, with the sectors of each line that were not there (now they
-  /// are; often none), but for a run that was read before and is still resident: then nothing is visited, the answer is
-  /// true and the cost O(1), else O(lines · ways).
+  /// are; often none), but for a run that was read before and is still resident: then nothing is visited and the cost is
+  /// O(1), else O(lines · ways). A long run keeps a note for the caller until it loses a line.
+  struct Read {
+    bool known;           ///< nothing was visited
+    std::uint64_t* note;  ///< null for a short run; what the caller left there, when known
+  };
   template <class Visit>
-  bool read(const LineRun& run, const Visit& visit) {
+  Read read(const LineRun& run, const Visit& visit) {
     if (now_ > ~std::uint32_t{0} - 128) [[unlikely]]
       restart_clock();
     const std::uint32_t begin = now_;
@@ -51,7 +55,7 @@ class L1Cache {
     };
     if (run.lines < kOwners) {
       read_lines(kNobody);
-      return false;
+      return {false, nullptr};
     }
     Owner& owner = owner_of(run);
     const bool known = owner.knows(run);
@@ -61,11 +65,17 @@ class L1Cache {
       read_lines(static_cast<int>(&owner - owners_.data()));
     }
     owner.time = begin;
-    return known;
+    return {known, &owner.note};
   }
 
   /// Brings near what a read of this line alone will look at.
   void prefetch(std::uint64_t line) const { __builtin_prefetch(tags_of(locate_(line).set), 1); }
+  void prefetch_run(std::uint64_t line, std::int64_t stride, int lines) const {
+    if (lines < kOwners) return prefetch(line);
+    const Owner* const owners = &owners_[group(line, stride)];
+    __builtin_prefetch(owners, 1);
+    __builtin_prefetch(owners + 2, 1);
+  }
   std::uint64_t line_limit() const { return locate_.line_limit(); }
 
  private:
@@ -81,6 +91,7 @@ class L1Cache {
     std::uint8_t lines = 0;
     std::uint8_t first = 0, middle = 0, last = 0;  ///< sectors that are surely there
     bool intact = false;                           ///< owns all of its lines
+    std::uint64_t note = 0;                        ///< the caller's
 
     bool knows(const LineRun& run) const {
       return intact && ((run.first & ~first) | (run.middle & ~middle) | (run.last & ~last)) == 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <deque>
 
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
@@ -14,6 +15,7 @@ namespace {
 using Time = std::uint64_t;  // in ticks: quarter cycles of an SM
 constexpr Time kLineTicks = 4, kTicksPerCycle = 4;
 constexpr int kMaxWarps = 64;  // of an SM: bits of a word
+constexpr int kTurnsAhead = 3;
 
 enum class WarpState : std::uint8_t { running, at_barrier, ended };
 
@@ -64,11 +66,14 @@ struct Sm {
   std::array<Time, kMaxWarps> wake{};   ///< when each of those asleep has its data
   std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
   Time next_wake = 0;                   ///< the first of those asleep
+  /// The warps that go on next, drawn from the ready ones some turns ahead, so that their streams can be fetched.
+  std::array<std::uint8_t, kTurnsAhead> turns{};
+  int turn_count = 0;
+  std::uint64_t drawn = 0;  ///< bit i: warp i is among them
   int live_blocks = 0;
   Time clock = 0;
   Time last_end = 0;       ///< of a block
   Arrivals<8> arrivals{};  ///< of lines in L1
-  Time last_arrival = 0;   ///< of all lines
 };
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
@@ -107,7 +112,15 @@ class LaunchRun {
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
       clock_ += options_.visit_ticks;
-      for (Sm& sm : sms_) visit(sm);
+      for (std::size_t i = 0; i < sms_.size(); ++i) {
+        if (i + 3 < sms_.size()) {
+          const Sm& third = sms_[i + 3];
+          if (third.turn_count > 0) __builtin_prefetch(&third.warps[third.turns[0]]);
+          prefetch_turn(sms_[i + 2], 0);
+          prefetch_lines(sms_[i + 1]);
+        }
+        visit(sms_[i]);
+      }
       if (options_.progress && ended_blocks_ * 100 / block_count_ != shown) {
         shown = ended_blocks_ * 100 / block_count_;
         options_.progress(ended_blocks_, block_count_);
@@ -128,6 +141,7 @@ class LaunchRun {
         throw UsageError(fmt::format("block {} left the traces of {} warps: the launch has {} a block",
                                      next_block_ - 1, warps, warps_per_block_));
       }
+      const LinePattern* const patterns = shared_patterns(slot.trace);
       slot.live = 0;
       slot.waiting = 0;
       slot.last = 0;
@@ -135,7 +149,7 @@ class LaunchRun {
         const std::vector<LineRequest>& stream = slot.trace.warps[i];
         if (stream.empty()) continue;
         const std::size_t warp = slot_index * warps_per_block_ + i;
-        sm.warps[warp] = {stream.data(), stream.data() + stream.size(), slot.trace.patterns.data(),
+        sm.warps[warp] = {stream.data(), stream.data() + stream.size(), patterns,
                           static_cast<std::uint32_t>(slot_index), WarpState::running};
         sleep(sm, warp, start);
         ++slot.live;
@@ -146,6 +160,18 @@ class LaunchRun {
       }
       ++ended_blocks_;  // a block that touches no global memory
     }
+  }
+
+  /// Blocks of a kernel mostly have the same patterns: one copy of them stays in the host's caches.
+  const LinePattern* shared_patterns(BlockTrace& trace) {
+    for (std::vector<LinePattern>& known : pattern_tables_) {
+      if (known == trace.patterns) {
+        std::vector<LinePattern>().swap(trace.patterns);
+        return known.data();
+      }
+    }
+    if (pattern_tables_.size() == kPatternTables) return trace.patterns.data();
+    return pattern_tables_.emplace_back(std::move(trace.patterns)).data();
   }
 
   void sleep(Sm& sm, std::size_t warp, Time until) {
@@ -161,7 +187,7 @@ class LaunchRun {
       if (sm.wake[warp] <= sm.clock) {
         sm.asleep ^= left & -left;
         sm.ready |= left & -left;
-        prefetch_stream(sm.warps[warp]);
+        __builtin_prefetch(sm.warps[warp].next);
       } else {
         next = std::min(next, sm.wake[warp]);
       }
@@ -176,9 +202,15 @@ class LaunchRun {
         sm.clock = std::min(sm.next_wake, clock_);
         continue;
       }
-      // Which of the ready warps goes on is drawn by lot: the first one from a place in the circle.
-      const std::uint64_t after = sm.ready & ~std::uint64_t{0} << draw(kMaxWarps);
-      serve_instruction(sm, static_cast<std::size_t>(std::countr_zero(after != 0 ? after : sm.ready)));
+      draw_turns(sm);
+      const std::size_t turn = sm.turns[0];
+      sm.drawn ^= std::uint64_t{1} << turn;
+      --sm.turn_count;
+      for (int i = 0; i < sm.turn_count; ++i) sm.turns[i] = sm.turns[i + 1];
+      serve_instruction(sm, turn);
+      draw_turns(sm);
+      prefetch_turn(sm, 1);
+      prefetch_lines(sm);
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
   }
@@ -188,8 +220,31 @@ class LaunchRun {
     return (random_ >> 32) * below >> 32;
   }
 
-  // A warp's stream is a miss of the host's caches nearly every time: it is asked for before it is needed.
-  static void prefetch_stream(const Warp& warp) { __builtin_prefetch(warp.next); }
+  // Which of the ready warps goes on is drawn by lot: the first one from a place in the circle.
+  void draw_turns(Sm& sm) {
+    while (sm.turn_count < kTurnsAhead) {
+      const std::uint64_t open = sm.ready & ~sm.drawn;
+      if (open == 0) return;
+      const std::uint64_t after = open & ~std::uint64_t{0} << draw(kMaxWarps);
+      const int warp = std::countr_zero(after != 0 ? after : open);
+      sm.turns[static_cast<std::size_t>(sm.turn_count++)] = static_cast<std::uint8_t>(warp);
+      sm.drawn |= std::uint64_t{1} << warp;
+      __builtin_prefetch(&sm.warps[static_cast<std::size_t>(warp)]);
+    }
+  }
+
+  // A warp's state, its stream and what its next instruction looks at in L1 are misses of the host's caches nearly every
+  // time: they are asked for in this order, a turn apart.
+  static void prefetch_turn(const Sm& sm, int turn) {
+    if (turn < sm.turn_count) __builtin_prefetch(sm.warps[sm.turns[static_cast<std::size_t>(turn)]].next);
+  }
+  void prefetch_lines(const Sm& sm) {
+    if (sm.turn_count == 0) return;
+    const Warp& warp = sm.warps[sm.turns[0]];
+    const LinePattern& pattern = warp.patterns[warp.next->pattern()];
+    if (pattern.lines != 0)
+      sm.l1.prefetch_run(replay_.pages_.rename(warp.next->line()), pattern.stride, pattern.lines);
+  }
   // So are the sets that an instruction of scattered lines will look at.
   void prefetch_sets(const Sm& sm, const Warp& warp) {
     for (const LineRequest* request = warp.next; request != warp.end; ++request) {
@@ -315,19 +370,19 @@ class LaunchRun {
         counters_.load_l1_hit_sectors += sectors;
         ready = sm.clock + options_.l1_ticks;
         each_run(line, pattern, [&](const LineRun& run) {
-          const bool known = sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
+          Time last = 0;  // of the lines that are still on their way
+          const L1Cache::Read read = sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
             if (missed == 0) {
-              ready = std::max(ready, sm.arrivals.of(l));
+              last = std::max(last, sm.arrivals.of(l));
               return;
             }
             counters_.load_l1_hit_sectors -= popcount(missed);
             const Time arrival = fetch(sm, l, missed);
             sm.arrivals.put(l, arrival);
-            sm.last_arrival = std::max(sm.last_arrival, arrival);
-            ready = std::max(ready, arrival);
+            last = std::max(last, arrival);
           });
-          if (!known || sm.last_arrival <= ready) return;
-          for (int i = 0; i < run.lines; ++i) ready = std::max(ready, sm.arrivals.of(run.at(i)));
+          if (read.note != nullptr) (read.known ? last : *read.note) = read.known ? *read.note : last;
+          ready = std::max(ready, last);
         });
         break;
       case LineOp::load_no_l1:
@@ -466,6 +521,8 @@ class LaunchRun {
   };
   std::array<std::array<Recent, std::size_t{1} << kRecentBits>, 2> recent_;
   Arrivals<14> hbm_arrivals_;
+  static constexpr std::size_t kPatternTables = 16;
+  std::deque<std::vector<LinePattern>> pattern_tables_;
   Time clock_ = 0;
   std::uint64_t random_ = 0x853C49E6748FEA9Bu;
   std::vector<Sm> sms_;

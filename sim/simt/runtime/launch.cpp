@@ -308,6 +308,7 @@ class RunningLaunch final : public Launch {
       site.space = tally.shared ? Space::shared : Space::global;
       site.width_bytes = width_of(kind);
       site.counted = tally.counted;
+      site.sample = tally.sample;
       if (tally.merge) {
         site.merged_width_bytes = tally.merge->merged_width_bytes();
         site.merged = tally.merge->merged();
@@ -361,6 +362,8 @@ class RunningLaunch final : public Launch {
 void set_run_options(RunOptions wanted) {
   options() = std::move(wanted);
   device_memory::track_writes(options().checks.unwritten);
+  device_memory::close_image(options().checks.closed);
+  allow_line_lookups(!options().checks.closed);
 }
 const RunOptions& run_options() { return options(); }
 

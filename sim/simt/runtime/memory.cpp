@@ -47,6 +47,7 @@ struct State {
   std::size_t in_use = 0;
   std::uint8_t* written = nullptr;  // a bit a word, a byte a sector, for all of the window below kSharedBegin
   bool tracks = false;
+  bool image_closed = false;
 };
 
 State& state() {
@@ -181,7 +182,10 @@ std::vector<Allocation> live_allocations() {
   return all;
 }
 
+void close_image(bool closed) { state().image_closed = closed; }
+
 Offset image_offset(const void* p) {
+  if (state().image_closed) return 0;
   const char* c = static_cast<const char*>(p);
   const Module& module = own_module();
   if (c < module.constants_end || c >= module.end) return 0;

@@ -40,6 +40,8 @@ std::vector<Allocation> live_allocations();
 
 /// Offset of a variable of the program itself (__device__, __constant__), or 0 when p is not in its data.
 Offset image_offset(const void* p);
+/// Closed, the program's variables are no memory of the device's: image_offset() answers 0.
+void close_image(bool closed);
 /// The pointer behind an offset of either kind.
 void* pointer(Offset offset);
 

@@ -40,6 +40,14 @@ LineOp line_op(Kind kind) {
       return kind == Kind::async16 ? LineOp::load_no_l1 : LineOp::load;
   }
 }
+WarpSample sample_of(const WarpAccess& a, std::uint64_t block, int warp, Offset allocation) {
+  WarpSample sample{.block = block, .warp = warp, .mask = a.mask, .allocation = allocation};
+  for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
+    const int lane = std::countr_zero(m);
+    sample.addresses[static_cast<std::size_t>(lane)] = a.of(lane);
+  }
+  return sample;
+}
 }  // namespace
 
 /// Merges what the warp's lanes have logged. While a lane may still log more (its log was full), the lanes can only be
@@ -241,6 +249,8 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     check_bounds(tally, a, low, high);
   if ((bits & (width - 1)) != 0) [[unlikely]]
     report_misaligned(tally, a);
+  if (tally.counted.requests == 0) [[unlikely]]
+    tally.sample = sample_of(a, block_, current_warp_, tally.low);
   tally.counted.requests += 1;
   tally.counted.threads += lanes;
   tally.counted.bytes += lanes * width;

@@ -231,6 +231,8 @@ void TallyTable::add(std::uint64_t id, const SiteTally& tally) {
   SiteTally& mine = it->second;
   if (mine.merge && fresh) mine.merge->finish();
   if (fresh) return;
+  if (tally.counted.requests != 0 && (mine.counted.requests == 0 || tally.sample.block < mine.sample.block))
+    mine.sample = tally.sample;
   mine.counted += tally.counted;
   mine.divergent += tally.divergent;
   if (mine.merge && tally.merge) {

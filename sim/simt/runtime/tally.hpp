@@ -73,6 +73,7 @@ struct SiteTally {
   bool shared = false;
   MemoryCounters counted;
   std::uint64_t divergent = 0;
+  WarpSample sample;                    ///< the first request
   Offset low = 1, high = 0;             ///< the allocation that it reached last: [low, high)
   std::optional<MergePredictor> merge;  ///< 32-bit shared loads only
 };

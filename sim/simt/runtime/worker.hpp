@@ -219,6 +219,8 @@ Worker& this_worker();
 std::uint32_t site_of(const void* return_address);
 /// Whether two instructions stand in the same line of source; false when that is unknown.
 bool same_source_line(std::uint32_t a, std::uint32_t b);
+/// Without look-ups (they start a program) every two instructions pass as of one line.
+void allow_line_lookups(bool allowed);
 /// The return address that a site stands for.
 std::uintptr_t address_of_site(std::uint32_t site);
 /// Called by every kernel file before main, with an address in its code. Ends the program when the code lies

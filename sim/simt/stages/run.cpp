@@ -28,7 +28,8 @@ const gpu::KernelStage& kernels_of(std::string_view slug) {
   const StageInfo& stage = stage_from_slug(slug);  // names what is no stage
   if (stage.slug == "hopper") {
     throw UsageError(
-        "hopper does not run on the simt machine: TMA, mbarriers and wgmma are not simulated; take tensor-core, the "
+        "hopper does not run on the simt machine: TMA, mbarriers and wgmma are not simulated; take "
+        "tensor-core, the "
         "rung below, or --machine tile for its traffic");
   }
   return *std::ranges::find(gpu::kKernelStages, stage.slug, &gpu::KernelStage::slug);

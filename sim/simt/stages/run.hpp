@@ -33,7 +33,7 @@ struct StageRun {
 struct StageOptions {
   std::string_view
       card;  ///< "h100": replay through its caches, left by a profiler before each kernel; empty: count only
-  bool checks = false;  ///< look for races and reads of unwritten memory too; slower
+  bool checks = false;                        ///< look for races and reads of unwritten memory too; slower
   std::optional<int> registers_per_thread{};  ///< for the occupancy; by default what sm_90 gives the stage
   std::function<void(std::string_view kernel, std::uint64_t done, std::uint64_t total)> progress{};
 };

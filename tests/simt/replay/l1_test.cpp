@@ -83,16 +83,16 @@ TEST_CASE("a run that is resident is known, until a sector or a line of it is no
   const LineRun run{.line = 100, .stride = 2, .lines = 32, .first = 1, .middle = 1, .last = 1};
   int visits = 0;
   const auto count = [&](std::uint64_t, SectorMask) { ++visits; };
-  CHECK_FALSE(l1.read(run, count));
+  CHECK_FALSE(l1.read(run, count).known);
   CHECK(visits == 32);
-  CHECK(l1.read(run, count));
+  CHECK(l1.read(run, count).known);
   CHECK(visits == 32);
   LineRun more = run;
   more.middle = 2;
-  CHECK_FALSE(l1.read(more, count));
-  CHECK(l1.read(run, count));
+  CHECK_FALSE(l1.read(more, count).known);
+  CHECK(l1.read(run, count).known);
   for (std::uint64_t line = 0; line < 4096; ++line) l1.read({.line = 5000 + line, .first = 1}, count);
-  CHECK_FALSE(l1.read(run, count));
+  CHECK_FALSE(l1.read(run, count).known);
 }
 
 TEST_SUITE_END();

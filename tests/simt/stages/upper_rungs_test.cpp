@@ -105,7 +105,8 @@ TEST_CASE("the upper rungs copy, load and multiply as often as their tiles say, 
       CHECK(run.kernels.at(0).grid.count() == static_cast<std::uint64_t>(Tr));
       // K and V by asynchronous copies, a warp's 32 at a time; Q so too in tensor-core.
       const Index copied = Tr * (2 * N + (rung.dtype == DType::f32 ? 0 : Br)) * dim;
-      CHECK(metric(run, "smsp__inst_executed_op_ldgsts.sum") == static_cast<std::uint64_t>(copied / chunk / 32));
+      CHECK(metric(run, "smsp__inst_executed_op_ldgsts.sum") ==
+            static_cast<std::uint64_t>(copied / chunk / 32));
       CHECK(metric(run, "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum") == 0);
       CHECK(metric(run, "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_st.sum") == 0);
       if (rung.dtype == DType::f32) {

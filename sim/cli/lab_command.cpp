@@ -1,0 +1,284 @@
+// flashlab lab: the student's commands.
+
+#include "sim/cli/lab_command.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "sim/cli/commands.hpp"
+#include "sim/core/atomic_file.hpp"
+#include "sim/core/error.hpp"
+#include "sim/lab/build.hpp"
+#include "sim/lab/class_grade.hpp"
+#include "sim/lab/export.hpp"
+#include "sim/lab/grade.hpp"
+#include "sim/lab/judge.hpp"
+#include "sim/lab/workspace.hpp"
+
+namespace flashlab::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace flashlab::lab;
+
+struct LabArguments {
+  std::string name, folder, file, color = "auto", machine = "simt";
+  std::uint64_t seed = 0;
+  int jobs = 0;
+  bool hidden = false;
+  std::string item;
+  std::vector<std::string> submissions;
+  std::string csv, results, gradescope, classroom, out, format = "table";
+};
+
+int jobs_of(const LabArguments& a) {
+  return a.jobs > 0 ? a.jobs : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void say(const std::string& text) {
+  if (isatty(2) != 0) fmt::print(stderr, "\r\x1b[K{} …", text);
+}
+void hush() {
+  if (isatty(2) != 0) fmt::print(stderr, "\r\x1b[K");
+}
+
+int list_labs(const LabArguments& a) {
+  const Workspace workspace(a.folder);
+  std::vector<std::vector<std::string>> rows = {{"lab", "", "points"}};
+  for (const auto& lab : labs()) {
+    const Progress p = workspace.progress(*lab);
+    const bool started = fs::exists(workspace.file_of(*lab));
+    std::string state = "-";
+    if (started) state = "started";
+    if (p.points >= 0) state = fmt::format("{:g} of {:g}", p.points, p.max_points);
+    rows.push_back({std::string(lab->slug()) + "  " + std::string(lab->title()), "", state});
+  }
+  print(table(rows) +
+        fmt::format("\nYour work: {}\nBegin one: flashlab lab start 1\n", workspace.root().string()));
+  return 0;
+}
+
+int start_lab(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  Workspace workspace(a.folder);
+  workspace.start(lab);
+  print(fmt::format(
+      "{0}: your file\n{1}: what is asked\n\nflashlab lab check {2}    says what is right and what is not\n"
+      "flashlab lab watch {2}    the same whenever you save\nflashlab lab hint {2}     three hints, one at a "
+      "time\n",
+      workspace.file_of(lab).string(), (workspace.file_of(lab).parent_path() / "README.md").string(),
+      lab.number()));
+  return 0;
+}
+
+fs::path submission_of(const LabArguments& a, const Workspace& workspace, const Lab& lab) {
+  if (!a.file.empty()) return a.file;
+  const fs::path file = workspace.file_of(lab);
+  if (!fs::exists(file))
+    throw UsageError(fmt::format("{} is not there: `flashlab lab start {}` makes it, --file names another",
+                                 file.string(), lab.number()));
+  return file;
+}
+
+int check_once(const LabArguments& a, const Lab& lab, Workspace& workspace) {
+  const fs::path file = submission_of(a, workspace, lab);
+  GradeOptions options;
+  options.cache_dir = default_cache();
+  options.at_once = jobs_of(a);
+  options.conditions = {.seed = a.seed, .hidden = a.hidden};
+  options.progress = say;
+  const Report report = grade(lab, file, options);
+  hush();
+  if (a.file.empty()) {
+    Progress p = workspace.progress(lab);
+    p.points = std::max(p.points, report.points());
+    p.max_points = report.max_points();
+    workspace.set_progress(lab, p);
+  }
+  std::string text = describe(report, lab, use_color(a.color));
+  if (report.passed()) {
+    text += lab.number() < 8 ? fmt::format("All right. The next one: flashlab lab start {}\n", lab.number() + 1)
+                             : "All right.\n";
+  } else if (a.file.empty()) {
+    text += fmt::format("Stuck? flashlab lab hint {}\n", lab.number());
+  }
+  print(text);
+  if (!a.item.empty()) {
+    for (const GradedItem& i : report.items) {
+      if (i.id == a.item)
+        return report.problem.empty() && i.verdict.passed() ? 0 : static_cast<int>(ExitCode::check_failed);
+    }
+    throw UsageError(fmt::format("--item \"{}\": lab {} has no such item", a.item, lab.number()));
+  }
+  return report.passed() ? 0 : static_cast<int>(ExitCode::check_failed);
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+int grade_labs(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  if (a.format != "table" && a.format != "csv" && a.format != "json")
+    throw UsageError(fmt::format("--format \"{}\": take table, csv or json", a.format));
+  const std::vector<Submission> submissions =
+      find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
+  if (!a.gradescope.empty() && submissions.size() != 1)
+    throw UsageError("--gradescope writes the results of one submission: name one");
+  ClassOptions options;
+  options.conditions = {.seed = a.seed, .hidden = true};
+  options.results = a.results.empty() ? fs::path("flashlab-grades") / lab.slug() : fs::path(a.results);
+  options.at_once = jobs_of(a);
+  options.progress = [](std::size_t done, std::size_t all, const ClassRow& row) {
+    fmt::print(stderr, "[{}/{}] {:g} of {:g}{}  {}\n", done, all, row.report.points(), row.report.max_points(),
+               row.resumed ? " (graded before)" : "", row.submission.name);
+  };
+  const std::vector<ClassRow> rows = grade_class(lab, submissions, options);
+  if (!a.gradescope.empty()) write_file(a.gradescope, gradescope_json(lab, rows.front().report));
+  if (!a.csv.empty()) write_file(a.csv, csv_of(rows));
+  if (a.format == "json") {
+    std::string all;
+    for (const ClassRow& row : rows) all += (all.empty() ? "[\n" : ",\n") + json_of(row.report);
+    print(all + "]\n");
+  } else {
+    print(a.format == "csv" ? csv_of(rows) : table_of(rows));
+  }
+  return 0;
+}
+
+int export_lab(const LabArguments& a) {
+  const bool gradescope = !a.gradescope.empty(), classroom = !a.classroom.empty();
+  if (gradescope == classroom) throw UsageError("lab export: take --gradescope LAB or --classroom LAB");
+  const Lab& lab = lab_from_name(gradescope ? a.gradescope : a.classroom);
+  const fs::path out =
+      !a.out.empty() ? fs::path(a.out)
+                     : fs::path(fmt::format("{}-{}", lab.slug(), gradescope ? "gradescope.zip" : "classroom"));
+  if (gradescope) {
+    export_gradescope(lab, a.seed, out);
+    print(fmt::format("{}: upload it as the assignment's autograder (Debian or Ubuntu image)\n", out.string()));
+  } else {
+    export_classroom(lab, a.seed, out);
+    print(fmt::format("{}: push it as the assignment's template repository\n", out.string()));
+  }
+  return 0;
+}
+
+int check_lab(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  Workspace workspace(a.folder);
+  return check_once(a, lab, workspace);
+}
+
+int watch_lab(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  Workspace workspace(a.folder);
+  const fs::path file = submission_of(a, workspace, lab);
+  fmt::print(stderr, "flashlab: checking {} whenever it is saved; Ctrl-C ends it\n", file.string());
+  fs::file_time_type last{};
+  for (int code = 1;;) {
+    std::error_code error;
+    const auto now = fs::last_write_time(file, error);
+    if (!error && now != last) {
+      last = now;
+      code = check_once(a, lab, workspace);
+      if (code == 0) return code;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+}
+
+int hint_lab(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  Workspace workspace(a.folder);
+  Progress p = workspace.progress(lab);
+  if (!fs::exists(workspace.file_of(lab)))
+    throw UsageError(
+        fmt::format("lab {} has not been started: `flashlab lab start {}`", lab.number(), lab.number()));
+  const int number = std::min(p.hints + 1, 3);
+  std::ifstream in(folder_of(lab) / "hints" / fmt::format("{}.md", number));
+  if (!in) throw EnvironmentError(fmt::format("hint {} of lab {} is not there", number, lab.number()));
+  std::ostringstream text;
+  text << in.rdbuf();
+  p.hints = number;
+  workspace.set_progress(lab, p);
+  print(fmt::format("Hint {} of 3\n\n{}", number, text.str()) +
+        (number < 3 ? "" : "\nThere is no deeper one.\n"));
+  return 0;
+}
+
+int reset_lab(const LabArguments& a) {
+  const Lab& lab = lab_from_name(a.name);
+  Workspace workspace(a.folder);
+  const fs::path kept = workspace.reset(lab);
+  print(fmt::format("{} is the starter again; yours is kept as {}\n", workspace.file_of(lab).string(),
+                    kept.filename().string()));
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_lab_command(CLI::App& app) {
+  const auto a = std::make_shared<LabArguments>();
+  const auto chosen = std::make_shared<std::function<int()>>();
+  CLI::App* const lab = app.add_subcommand("lab", "Course labs, graded on the bytes they move");
+  lab->require_subcommand(1);
+  lab->footer(
+      "\nExamples:\n"
+      "  flashlab lab list\n"
+      "  flashlab lab start 6 && flashlab lab check 6\n"
+      "  flashlab lab grade 6 submissions/* --seed 2027 --csv points.csv\n"
+      "  flashlab lab export --gradescope 6 --seed 2027");
+  const auto command = [&](const char* name, const char* text, int (*run)(const LabArguments&), bool named) {
+    CLI::App* const c = lab->add_subcommand(name, text);
+    if (named) c->add_option("LAB", a->name, "its number or name (6, online-softmax)")->required();
+    c->add_option("--dir", a->folder, "the folder with your work (default: found, else ./flashlab-labs)");
+    c->callback([=] { *chosen = [=] { return run(*a); }; });
+    return c;
+  };
+  command("list", "The labs, and how far you are", list_labs, false);
+  command("start", "A lab's starter and text into your folder", start_lab, true);
+  for (CLI::App* const c : {command("check", "What is right, and the first thing that is not", check_lab, true),
+                            command("watch", "check, whenever the file is saved", watch_lab, true)}) {
+    c->add_option("--file", a->file, "another file than the one in your folder");
+    c->add_option("--seed", a->seed, "of the inputs (default 0)");
+    c->add_option("--jobs", a->jobs, "runs at a time (default: one a core)");
+    c->add_option("--color", a->color, "auto, always or never");
+    c->add_flag("--hidden", a->hidden, "on the shapes that a grading with this seed takes");
+    c->add_option("--item", a->item, "exit code 0 when this item passes, whatever the others do");
+  }
+  CLI::App* const grading = command("grade", "Many submissions, a table of points", grade_labs, true);
+  grading->add_option("SUBMISSION", a->submissions, "folders or files, one a student")->required();
+  grading->add_option("--seed", a->seed, "of inputs and hidden shapes: one a term (default 0)");
+  grading->add_option("--csv", a->csv, "write the points there too");
+  grading->add_option("--results", a->results,
+                      "the folder that keeps every result (default flashlab-grades/LAB)");
+  grading->add_option("--jobs", a->jobs, "submissions at a time (default: one a core)");
+  grading->add_option("--format", a->format, "table, csv or json");
+  grading->add_option("--gradescope", a->gradescope,
+                      "write Gradescope's results.json of the one submission there");
+  CLI::App* const exporting = command("export", "For Gradescope or GitHub Classroom", export_lab, false);
+  exporting->add_option("--gradescope", a->gradescope, "LAB: the autograder's zip");
+  exporting->add_option("--classroom", a->classroom, "LAB: the template repository");
+  exporting->add_option("--seed", a->seed, "of inputs and hidden shapes: one a term (default 0)");
+  exporting->add_option("--out", a->out, "the zip or folder to write");
+  command("hint", "The next of three hints", hint_lab, true);
+  command("reset", "The starter again; your file is kept", reset_lab, true);
+  const auto figures = [](const LabArguments& arguments) {
+    print(lab_from_name(arguments.name).figures());
+    return 0;
+  };
+  command("figures", "Baseline, ideal and gate of a lab", figures, true);
+  return [chosen] { return (*chosen)(); };
+}
+
+}  // namespace flashlab::cli

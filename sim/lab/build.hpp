@@ -1,0 +1,35 @@
+#pragma once
+/// \file
+/// From a submission to a program that runs it: vetted, compiled with its lab's harness within limits, its object looked
+/// through, linked, kept in a cache.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace flashlab::lab {
+
+struct BuildOptions {
+  std::filesystem::path submission;  ///< the student's file
+  std::filesystem::path harness;     ///< the lab's
+  std::filesystem::path cache_dir;   ///< of built programs
+  int cpu_s = 20;                    ///< of each step of the compiler
+};
+
+struct Build {
+  std::filesystem::path program;  ///< empty when there is none
+  bool refused = false;           ///< by the rules of the labs, not by the compiler
+  std::string why;                ///< when there is no program: lines of "solution.cu:12: …"
+};
+
+/// Never runs anything of the submission. Two to four seconds, or none when nothing changed. Throws EnvironmentError when
+/// the machine lacks a compiler.
+Build build(const BuildOptions& options);
+
+/// What an object may call: nothing else may stand undefined in it. For tests.
+bool may_call(std::string_view symbol);
+
+/// $XDG_CACHE_HOME/flashlab/labs or ~/.cache/flashlab/labs, else a folder for temporary files.
+std::filesystem::path default_cache();
+
+}  // namespace flashlab::lab

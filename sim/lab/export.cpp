@@ -1,0 +1,132 @@
+#include "sim/lab/export.hpp"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "sim/core/error.hpp"
+#include "sim/core/temporary_folder.hpp"
+#include "sim/lab/workspace.hpp"
+#include "sim/simt/compile/compile.hpp"
+
+namespace flashlab::lab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_text(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
+  std::ostringstream text;
+  text << in.rdbuf();
+  return std::move(text).str();
+}
+
+void write_text(const fs::path& path, const std::string& text, bool executable = false) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+  if (executable)
+    fs::permissions(path, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
+                    fs::perm_options::add);
+  if (!fs::exists(path)) throw EnvironmentError(fmt::format("{}: cannot be written", path.string()));
+}
+
+/// The tree as far as building and this lab need it.
+void copy_tree(const Lab& lab, const fs::path& to) {
+  const fs::path root = chapters_folder().parent_path();
+  for (const char* needed :
+       {"CMakeLists.txt", "CMakePresets.json", "flashlab", "LICENSE", "README.md", "cmake", "cuda", "sim"}) {
+    std::error_code error;
+    if (!fs::exists(root / needed, error))
+      throw EnvironmentError(
+          fmt::format("{} is missing: exports are made in a clone of Flashlab", (root / needed).string()));
+    if (fs::is_directory(root / needed)) fs::create_directories(to / needed);
+    fs::create_directories(to);
+    fs::copy(root / needed, to / needed, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  }
+  fs::remove_all(to / "cuda" / "measured");
+  const fs::path from = folder_of(lab), into = to / "chapters" / lab.slug() / "lab";
+  fs::create_directories(into);
+  for (const char* file : {"harness.cu", "README.md"}) {
+    if (fs::exists(from / file)) fs::copy_file(from / file, into / file);
+  }
+}
+
+constexpr std::string_view kSetup = R"(#!/usr/bin/env bash
+# Gradescope runs this once, when the autograder's image is built: Debian packages, then the build.
+set -euo pipefail
+root=${AUTOGRADER_ROOT:-/autograder}
+export FLASHLAB_JOBS=${FLASHLAB_JOBS:-2}
+"$root/source/flashlab/flashlab" --yes lab list
+)";
+
+constexpr std::string_view kRun = R"sh(#!/usr/bin/env bash
+# Gradescope runs this for every submission. results.json is there from the beginning, so that it is there in any case.
+set -uo pipefail
+root=${{AUTOGRADER_ROOT:-/autograder}}
+results=$root/results
+mkdir -p "$results"
+cat >"$results/results.json" <<'JSON'
+{{"score": 0, "output": "The grader did not come to its end. This is not your fault: please tell your teacher.", "tests": []}}
+JSON
+cd "$results" || exit 0
+timeout -k 10 900 "$root/source/flashlab/flashlab" lab grade {lab} "$root/submission" --seed {seed} \
+  --results "$(mktemp -d)" --gradescope "$results/results.json" >"$results/grader.log" 2>&1
+exit 0
+)sh";
+
+}  // namespace
+
+void export_gradescope(const Lab& lab, std::uint64_t seed, const fs::path& zip) {
+  const TemporaryFolder desk("gradescope");
+  write_text(desk.path() / "setup.sh", std::string(kSetup), true);
+  write_text(desk.path() / "run_autograder",
+             fmt::format(fmt::runtime(kRun), fmt::arg("lab", lab.number()), fmt::arg("seed", seed)), true);
+  copy_tree(lab, desk.path() / "flashlab");
+  const fs::path wanted = fs::absolute(zip), made = desk.path() / "autograder.zip";
+  const simt::CommandResult packed =
+      simt::run_command({"cmake", "-E", "chdir", desk.path().string(), "cmake", "-E", "tar", "cf",
+                         made.string(), "--format=zip", "setup.sh", "run_autograder", "flashlab"});
+  if (packed.exit_code != 0)
+    throw EnvironmentError(fmt::format("cmake could not pack the zip: {}", packed.output.substr(0, 500)));
+  std::error_code error;
+  fs::copy_file(made, wanted, fs::copy_options::overwrite_existing, error);
+  if (error) throw EnvironmentError(fmt::format("cannot write {}: {}", wanted.string(), error.message()));
+}
+
+void export_classroom(const Lab& lab, std::uint64_t seed, const fs::path& folder) {
+  std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_empty(folder, error))
+    throw UsageError(fmt::format("{} is there and not empty: name a new folder", folder.string()));
+  write_text(folder / lab.file(), starter_of(read_text(folder_of(lab) / lab.file())));
+  write_text(folder / "README.md", read_text(folder_of(lab) / "README.md"));
+  write_text(folder / ".gitignore", "/.flashlab/build/\n");
+  copy_tree(lab, folder / ".flashlab");
+  std::string steps, runners, results;
+  for (const Item& item : lab.items({.seed = seed, .hidden = true})) {
+    std::string upper = item.id;
+    for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    steps += fmt::format(
+        "      - name: \"{0}\"\n        id: {1}\n        uses: "
+        "classroom-resources/autograding-command-grader@v1\n"
+        "        with:\n          test-name: \"{0}\"\n          setup-command: \".flashlab/flashlab --yes lab "
+        "list\"\n"
+        "          command: \".flashlab/flashlab lab check {2} --file {3} --hidden --seed {4} --item {1}\"\n"
+        "          timeout: 15\n          max-score: {5:.0f}\n",
+        item.title, item.id, lab.number(), lab.file(), seed, item.points);
+    runners += (runners.empty() ? "" : ",") + item.id;
+    results += fmt::format("          {}_RESULTS: \"${{{{steps.{}.outputs.result}}}}\"\n", upper, item.id);
+  }
+  write_text(
+      folder / ".github" / "workflows" / "classroom.yml",
+      fmt::format("name: Autograding\non: [push, workflow_dispatch]\npermissions:\n  checks: write\n"
+                  "  actions: read\n  contents: read\njobs:\n  grade:\n    runs-on: ubuntu-latest\n"
+                  "    if: github.actor != 'github-classroom[bot]'\n    steps:\n"
+                  "      - uses: actions/checkout@v4\n{}"
+                  "      - name: Report\n        uses: classroom-resources/autograding-grading-reporter@v1\n"
+                  "        env:\n{}        with:\n          runners: {}\n",
+                  steps, results, runners));
+}
+
+}  // namespace flashlab::lab

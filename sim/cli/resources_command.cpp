@@ -79,7 +79,7 @@ std::vector<gpu::KernelResources> from_machine_code(const std::vector<const gpu:
                                 profile);
             gpu::KernelResources& row = rows.emplace_back();
             row.stage = stage->slug;
-            row.kernel = found->short_name();
+            row.kernel = std::string(name);
             row.shape = {dtype, 1, 1, 1, kSeq, dim, causal};
             row.threads = block->threads;
             row.registers = found->registers;

@@ -22,6 +22,7 @@
 #include "sim/lab/grade.hpp"
 #include "sim/lab/judge.hpp"
 #include "sim/lab/workspace.hpp"
+#include "sim/report/table.hpp"
 
 namespace flashlab::cli {
 namespace {
@@ -52,16 +53,21 @@ void hush() {
 
 int list_labs(const LabArguments& a) {
   const Workspace workspace(a.folder);
-  std::vector<std::vector<std::string>> rows = {{"lab", "", "points"}};
+  using enum report::TextTable::Align;
+  report::TextTable table;
+  table.column("lab", right);
+  table.column("chapter", left);
+  table.column("title", left);
+  table.column("points", right);
   for (const auto& lab : labs()) {
     const Progress p = workspace.progress(*lab);
     const bool started = fs::exists(workspace.file_of(*lab));
-    std::string state = "-";
+    std::string state = "–";
     if (started) state = "started";
     if (p.points >= 0) state = fmt::format("{:g} of {:g}", p.points, p.max_points);
-    rows.push_back({std::string(lab->slug()) + "  " + std::string(lab->title()), "", state});
+    table.row({fmt::to_string(lab->number()), std::string(lab->slug()), std::string(lab->title()), state});
   }
-  print(table(rows) +
+  print(table.str(false) +
         fmt::format("\nYour work: {}\nBegin one: flashlab lab start 1\n", workspace.root().string()));
   return 0;
 }

@@ -107,7 +107,7 @@ bool keeps_whole_rows(const StageInfo& stage) { return stage.slug == "fused"; }
 
 StageRefusal refusal(const StageInfo& stage, const Problem& problem, const RunOptions& options) {
   const std::optional<Index> bound = largest_seq(stage, problem, options);
-  if (bound && *bound > 0) {
+  if (keeps_whole_rows(stage) && bound && *bound > 0) {
     return StageRefusal(
         fmt::format("{} refuses N = {}: whole rows of S must fit in {} B of SRAM, which hold up to N = {} at d "
                     "= {} in {}{}: take "

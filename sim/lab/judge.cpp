@@ -315,6 +315,53 @@ std::string worst_lines(const RunResult& result, const Evidence& evidence, Count
   return text;
 }
 
+std::uint64_t stored_at(const SiteRecord& s) {
+  const bool counts = s.space == simt::Space::global && (s.op == simt::Op::store || s.op == simt::Op::atomic);
+  return counts ? s.counters.sectors : 0;
+}
+std::uint64_t loaded_at(const SiteRecord& s) {
+  const bool counts =
+      s.space == simt::Space::global && (s.op == simt::Op::load || s.op == simt::Op::async_copy);
+  return counts ? s.counters.sectors : 0;
+}
+
+double bytes_loaded(const Shape& s, std::int64_t rows, std::int64_t tile, bool causal, int matrices) {
+  std::int64_t keys = 0;
+  for (std::int64_t row0 = 0; row0 < s.N; row0 += rows) {
+    const std::int64_t seen = causal ? std::min(s.N, row0 + rows) : s.N;
+    keys += std::min(s.N, (seen + tile - 1) / tile * tile);
+  }
+  return 4.0 * static_cast<double>(s.heads * s.d * (s.N + matrices * keys));
+}
+double bytes_stored(const Shape& s) { return 4.0 * static_cast<double>(s.heads * s.N * s.d); }
+
+RunResult kernels_of(const Ran& ran) {
+  RunResult result = ran.result;
+  if (!result.launches.empty()) result.launches.erase(result.launches.begin());
+  return result;
+}
+
+Verdict gated(std::span<const Ran> ran, const Evidence& evidence, std::string_view what, Count count,
+              double (*gate_of)(const Case&), std::string (*remark)(const Ran&)) {
+  Verdict v{.share = 1};
+  for (const Ran& r : ran) {
+    const RunResult result = kernels_of(r);
+    std::uint64_t bytes = 0;
+    for (const LaunchRecord& l : result.launches) {
+      for (const SiteRecord& s : l.sites) bytes += 32 * count(s);
+    }
+    const double gate = gate_of(*r.of);
+    v.text = fmt::format("{} bytes {} at {}; at most {}", grouped(bytes), what, r.of->title,
+                         grouped(static_cast<std::uint64_t>(gate)));
+    if (static_cast<double>(bytes) <= gate) continue;
+    v.share = 0;
+    v.detail = (remark != nullptr ? remark(r) : "") + "32-byte sectors, by line:\n" +
+               worst_lines(result, evidence, count, "sectors");
+    return v;
+  }
+  return v;
+}
+
 std::string grouped(std::uint64_t n) { return format_count(n); }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

@@ -79,6 +79,21 @@ struct Sums {
 };
 Sums sums_of(const RunResult& result);
 
+/// Bytes of a kernel that loads Q once and, for each block of `rows` rows, all the keys that the block sees, in tiles of
+/// `tile`, `matrices` times: K and V, or K twice and V.
+double bytes_loaded(const Shape& s, std::int64_t rows, std::int64_t tile, bool causal, int matrices);
+/// Bytes of O.
+double bytes_stored(const Shape& s);
+
+/// The submission's kernels alone, without the first launch, which asks for its plan.
+RunResult kernels_of(const Ran& ran);
+/// Passed when at every case 32 bytes × what `count` counts stay within the gate of the case. `what` ends "… bytes"
+/// ("loaded"); `remark`, if any, heads the detail of the case that does not.
+Verdict gated(std::span<const Ran> ran, const Evidence& evidence, std::string_view what, Count count,
+              double (*gate_of)(const Case&), std::string (*remark)(const Ran&) = nullptr);
+
+std::uint64_t loaded_at(const SiteRecord& site);  ///< sectors of global loads and asynchronous copies
+std::uint64_t stored_at(const SiteRecord& site);  ///< sectors of global stores and atomics
 std::uint64_t sectors_at(const SiteRecord& site);
 std::uint64_t excess_sectors_at(const SiteRecord& site);  ///< beyond four a request of 32 lanes of floats
 std::uint64_t conflicts_at(const SiteRecord& site);

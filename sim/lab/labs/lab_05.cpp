@@ -16,23 +16,7 @@ constexpr std::int64_t kGateRows = 32, kKeys = 32;
 
 /// Bytes that two passes load: Q once; K twice and V once a row block; in a causal run the tiles of keys that it sees.
 double loaded_bytes(const Shape& s, std::int64_t rows, bool causal) {
-  std::int64_t keys = 0;
-  for (std::int64_t row0 = 0; row0 < s.N; row0 += rows) {
-    const std::int64_t seen = causal ? std::min(s.N, row0 + rows) : s.N;
-    keys += std::min(s.N, (seen + kKeys - 1) / kKeys * kKeys);
-  }
-  return 4.0 * static_cast<double>(s.heads * s.d * (s.N + 3 * keys));
-}
-double stored_bytes(const Shape& s) { return 4.0 * static_cast<double>(s.heads * s.N * s.d); }
-
-std::uint64_t stored_at(const SiteRecord& s) {
-  const bool counts = s.space == simt::Space::global && (s.op == simt::Op::store || s.op == simt::Op::atomic);
-  return counts ? s.counters.sectors : 0;
-}
-std::uint64_t loaded_at(const SiteRecord& s) {
-  const bool counts =
-      s.space == simt::Space::global && (s.op == simt::Op::load || s.op == simt::Op::async_copy);
-  return counts ? s.counters.sectors : 0;
+  return bytes_loaded(s, rows, kKeys, causal, 3);
 }
 
 bool causal_of(const Case& c) { return c.job.numbers.at(3) != 0; }
@@ -119,9 +103,9 @@ class Lab05 final : public Lab {
                   row("gate \"loads\": row tiles of 32, and 5 %", kGateRows, kSlack)}) +
            "\n" +
            table({{"bytes stored at d = 64", "N = 192", "N = 128, causal"},
-                  {"ideal: O", text(stored_bytes(s)), text(stored_bytes(half))},
-                  {"gate \"stores\": O, and 5 %", text(kSlack * stored_bytes(s)),
-                   text(kSlack * stored_bytes(half))}}) +
+                  {"ideal: O", text(bytes_stored(s)), text(bytes_stored(half))},
+                  {"gate \"stores\": O, and 5 %", text(kSlack * bytes_stored(s)),
+                   text(kSlack * bytes_stored(half))}}) +
            "\n" +
            table({{"wavefronts of one shared load of a column, 32 lanes", "d = 32", "d = 64", "d = 128"},
                   {"baseline: rows of d floats", wavefronts(32), wavefronts(64), wavefronts(128)},
@@ -152,36 +136,9 @@ class Lab05 final : public Lab {
     return {.share = 1, .text = fmt::format("{} cases, up to {}", ran.size(), ran.back().of->title)};
   }
 
-  /// The student's kernel alone, without the launch that asks for the plan.
-  static RunResult kernel_of(const Ran& r) {
-    RunResult result = r.result;
-    if (!result.launches.empty()) result.launches.erase(result.launches.begin());
-    return result;
-  }
-
-  /// Sectors that count(site) counts, within the gate at every case?
-  static Verdict gated(std::span<const Ran> ran, const Evidence& evidence, std::string_view what, Count count,
-                       double (*gate_of)(const Case&)) {
-    Verdict v{.share = 1};
-    for (const Ran& r : ran) {
-      const RunResult result = kernel_of(r);
-      std::uint64_t bytes = 0;
-      for (const LaunchRecord& l : result.launches) {
-        for (const SiteRecord& s : l.sites) bytes += 32 * count(s);
-      }
-      const double gate = gate_of(*r.of);
-      v.text = fmt::format("{} bytes {} at {}; at most {}", grouped(bytes), what, r.of->title,
-                           grouped(static_cast<std::uint64_t>(gate)));
-      if (static_cast<double>(bytes) <= gate) continue;
-      v.share = 0;
-      v.detail = "32-byte sectors, by line:\n" + worst_lines(result, evidence, count, "sectors");
-      return v;
-    }
-    return v;
-  }
   static Verdict stores(std::span<const Ran> ran, const Evidence& evidence) {
     return gated(ran, evidence, "stored", stored_at,
-                 [](const Case& c) { return kSlack * stored_bytes(shape_of(c)); });
+                 [](const Case& c) { return kSlack * bytes_stored(shape_of(c)); });
   }
   static Verdict loads(std::span<const Ran> ran, const Evidence& evidence) {
     return gated(ran, evidence, "loaded", loaded_at,

@@ -91,7 +91,8 @@ await Promise.all(Array.from({ length: Math.min(2, cpus().length) }, async () =>
 if (args.length === 0) {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await page.goto(pathToFileURL(join(html, "index.html")).href);
-  await page.fill("#MSearchField", "glossary");
+  await page.click("#MSearchField");
+  await page.keyboard.type("glossary", { delay: 50 });  // Doxygen's search listens to keys
   await page.waitForTimeout(1500);
   const results = page.frame({ name: "MSearchResults" }) ?? page;
   const found = await results.evaluate(() => document.body.innerText).catch(() => "");

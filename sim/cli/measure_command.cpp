@@ -373,16 +373,16 @@ void tell_unmeasured(const std::vector<std::string>& slugs, const std::vector<gp
     });
     if (!known) unmeasured.push_back(slug);
   }
+  if (!unmeasured.empty() && unmeasured.size() == slugs.size()) {
+    throw EnvironmentError(
+        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
+                    fmt::join(unmeasured, " "), folder.string()));
+  }
   for (const std::string& slug : unmeasured) {
     fmt::print(stderr, "flashlab: {}: not measured yet{}\n", slug,
                slug == "hopper"
                    ? ""
                    : fmt::format(": its simulated counters alone: flashlab run {} --machine simt", slug));
-  }
-  if (!unmeasured.empty() && unmeasured.size() == slugs.size()) {
-    throw EnvironmentError(
-        fmt::format("{0}: no measurement in {1}: run flashlab measure {0} on a machine with a GPU",
-                    fmt::join(unmeasured, " "), folder.string()));
   }
 }
 

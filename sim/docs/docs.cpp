@@ -13,6 +13,7 @@
 #include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/docs/commands.hpp"
+#include "sim/docs/numbers.hpp"
 #include "sim/docs/page.hpp"
 #include "sim/docs/snippet.hpp"
 #include "sim/docs/table.hpp"
@@ -74,6 +75,9 @@ std::vector<fs::path> pages_below(const fs::path& root, const std::vector<std::s
   return pages;
 }
 
+/// The pages whose every number is held: the chapters, their labs, and the essay's page.
+bool of_the_book(const fs::path& page) { return *page.begin() == "chapters" || page == "docs/essay.md"; }
+
 /// "exit 1", "slow" in the parentheses of a marker.
 struct MarkerOptions {
   int exit_code = 0;
@@ -87,7 +91,7 @@ MarkerOptions options_of(const Marker& marker, const Page& page) {
   for (std::string part; std::getline(parts, part, ',');) {
     part.erase(0, std::min(part.find_first_not_of(' '), part.size()));
     if (part.starts_with("exit ") && part.size() == 6 && part[5] >= '1' && part[5] <= '3' &&
-        marker.kind == Marker::output) {
+        (marker.kind == Marker::output || marker.kind == Marker::given)) {
       options.exit_code = part[5] - '0';
     } else if (part == "slow" && marker.kind != Marker::snippet) {
       options.slow = true;
@@ -134,6 +138,9 @@ class Refresh {
     for (Page& page : pages_) {
       edits_.clear();
       for (const Marker& marker : page.markers) visit(page, marker, false);
+      if (of_the_book(page.path)) {
+        for (const LooseNumber& number : loose_numbers(page)) find(page, number.line, number.what);
+      }
       if (!options_.check && !edits_.empty()) write_page(page);
     }
     if (options_.times) print_times();
@@ -161,6 +168,8 @@ class Refresh {
         return check(page, marker, collect);
       case Marker::commands:
         return commands(page, marker, collect);
+      case Marker::given:
+        return given(page, marker, collect);
     }
   }
 
@@ -310,6 +319,22 @@ class Refresh {
       } catch (const UsageError& error) {
         find(page, marker.line, error.what());
       }
+    }
+  }
+
+  /// "132 SMs, 50 MiB: flashlab devices", or any other source in words.
+  void given(const Page& page, const Marker& marker, bool collect) {
+    for (const std::string& line : marker.body) {
+      const std::size_t colon = line.find(": ");
+      if (colon == std::string::npos) {
+        return find(page, marker.line, fmt::format("\"{}\": write NUMBERS: SOURCE", line));
+      }
+      const std::string source = line.substr(colon + 2);
+      if (!source.starts_with("flashlab ")) continue;
+      const ScriptResult* result = result_of(page, marker, source, collect);
+      if (!result) continue;
+      if (const std::string missing = first_not_in(line.substr(0, colon), result->out); !missing.empty())
+        find(page, marker.line, fmt::format("`{}` does not print {}", source, missing));
     }
   }
 

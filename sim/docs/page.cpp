@@ -13,7 +13,8 @@
 namespace flashlab::docs {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKinds{"output", "snippet", "figure", "table", "check", "commands"};
+constexpr std::array<std::string_view, 7> kKinds{"output", "snippet",  "figure", "table",
+                                                 "check",  "commands", "given"};
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
@@ -101,8 +102,9 @@ class Reader {
     const auto kind = std::ranges::find(kKinds, word);
     if (kind == kKinds.end()) {
       const std::string nearest = nearest_name(word, kKinds);
-      fail(i, fmt::format("\"{}\" is no marker{}: there are output, snippet, figure, table, check and commands",
-                          word, nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest)));
+      fail(i, fmt::format(
+                  "\"{}\" is no marker{}: there are output, snippet, figure, table, check, commands and given",
+                  word, nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest)));
     }
     marker.kind = static_cast<Marker::Kind>(kind - kKinds.begin());
     rest.remove_prefix(1);

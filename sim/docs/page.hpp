@@ -10,7 +10,7 @@ namespace flashlab::docs {
 
 /// One marker, and the lines that it answers for. Lines count from 0.
 struct Marker {
-  enum Kind { output, snippet, figure, table, check, commands } kind;
+  enum Kind { output, snippet, figure, table, check, commands, given } kind;
   std::string options;             ///< "exit 1" of `<!-- output (exit 1): … -->`
   std::vector<std::string> body;   ///< what stands after the colon, line by line, blanks at the ends removed
   std::size_t line;                ///< of the marker

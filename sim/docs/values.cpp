@@ -249,6 +249,8 @@ class Expression {
   std::size_t at_ = 0;
 };
 
+}  // namespace
+
 double scale_of_unit(std::string_view unit) {
   struct Unit {
     std::string_view name;
@@ -289,10 +291,8 @@ double scale_of_unit(std::string_view unit) {
     if (known && unit[0] == 'G') return 1e9;
     if (known && unit[0] == 'T') return 1e12;
   }
-  return 1;
+  return 0;
 }
-
-}  // namespace
 
 Json parse_output(const std::string& output) {
   const std::size_t begin = output.find_first_not_of(" \n");
@@ -358,8 +358,9 @@ Comparison compare(const std::string& expression, const std::string& expected, c
   while (unit_begin < expected.size() && expected[unit_begin] == ' ') ++unit_begin;
   if (expected.substr(unit_begin).starts_with("\u00a0")) unit_begin += 2;
   const std::string unit = expected.substr(unit_begin);
+  const double scale = scale_of_unit(unit.substr(0, unit.find(' ')));
   const double actual = (value.is_string() ? *number_of(value.get<std::string>()) : value.get<double>()) /
-                        scale_of_unit(unit.substr(0, unit.find(' ')));
+                        (scale > 0 ? scale : 1);
   if (const std::size_t e = digits.find('e'); e != digits.npos) {
     const std::size_t point = digits.find('.');
     const std::size_t decimals = point == digits.npos ? 0 : e - point - 1;

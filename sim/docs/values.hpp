@@ -29,4 +29,8 @@ struct Comparison {
 Comparison compare(const std::string& expression, const std::string& expected,
                    const nlohmann::ordered_json& data);
 
+/// What a unit means in base units (B, s, 1): 1024 for KiB, 0.001 for ms, 0.01 for %, 1e9 for G or GFLOP/s; 0 for a word
+/// that is no unit.
+double scale_of_unit(std::string_view unit);
+
 }  // namespace flashlab::docs

@@ -34,6 +34,7 @@ struct MeasureArguments {
   bool card = false;     ///< what was measured alone, nothing simulated
   std::string seq;       ///< this N alone
   bool keep = false;     ///< keep what was simulated beside the measurements
+  bool rest = false;     ///< with keep: only what is not kept yet
   bool kept = false;     ///< simulate nothing: show what was kept
   bool replays = false;  ///< simulate nothing: show where the card repeats accesses of shared memory
   std::string format = "table";

@@ -152,6 +152,7 @@ int run_program(int argc, char** argv) {
   measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
   measure->add_flag("--keep", measure_arguments.keep,
                     "keep what was simulated beside the measurements, shape by shape");
+  measure->add_flag("--rest", measure_arguments.rest, "with --keep: only shapes that are not kept yet");
   measure->add_flag("--kept", measure_arguments.kept, "simulate nothing: show what was kept");
   measure->add_flag("--replays", measure_arguments.replays,
                     "simulate nothing: show where the card repeated accesses of shared memory");

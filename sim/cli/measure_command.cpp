@@ -269,7 +269,7 @@ std::vector<Comparison> recall(ByShape by_shape, const KeptFile& kept, std::size
 }
 
 std::string deviation(double simulated, double measured) {
-  if (std::isnan(measured)) return "–";
+  if (std::isnan(measured) || std::isnan(simulated)) return "–";
   if (simulated == measured) return "=";
   if (measured == 0) return "+" + format_bytes(static_cast<Bytes>(simulated));
   return fmt::format("{:+.1f} %", 100 * (simulated / measured - 1));
@@ -426,6 +426,7 @@ int measure_command(const MeasureArguments& typed) {
     throw UsageError("--card, --keep, --kept and --replays go with --saved");
   if (a.card + a.keep + a.kept + a.replays > 1)
     throw UsageError("take one of --card, --keep, --kept and --replays");
+  if (a.rest && !a.keep) throw UsageError("--rest goes with --keep");
   if ((a.card || a.replays) && a.format != "table")
     throw UsageError("--card and --replays show a table: no --format goes with them");
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
@@ -463,6 +464,12 @@ int measure_command(const MeasureArguments& typed) {
   KeptFile kept(folder / kKeptFile);
   bool sound = true;
   std::size_t missing = 0;
+  if (a.rest) {
+    std::erase_if(measured, [&](const auto& entry) {
+      return std::ranges::all_of(entry.second, [&](Comparison row) { return kept.fill(row); });
+    });
+    if (measured.empty()) throw UsageError("all that fits these options is kept already: --kept shows it");
+  }
   const std::vector<Comparison> rows =
       a.kept ? recall(std::move(measured), kept, missing)
              : simulate(std::move(measured), a.keep ? &kept : nullptr, kept, sound);

@@ -141,6 +141,8 @@ std::string as_json(const Profile& p, bool lines) {
          "\n";
 }
 
+constexpr int kNameWidth = 58;  // of the longest metric's name
+
 std::string as_table(const Profile& p, bool lines) {
   std::string out;
   for (const ProfiledLaunch& l : p.launches) {
@@ -153,15 +155,16 @@ std::string as_table(const Profile& p, bool lines) {
       out += fmt::format("  an SM holds {} block{} (limit: {})\n", l.blocks_per_sm,
                          l.blocks_per_sm == 1 ? "" : "s", l.limited_by);
     if (!l.no_caches.empty()) out += fmt::format("  no counters of the caches: {}\n", l.no_caches);
-    const std::string rule(57, '-'), small(10, '-'), value(16, '-');
-    out += fmt::format("  {} {} {}\n  {:<57} {:>10} {:>16}\n  {} {} {}\n", rule, small, value, "Metric Name",
-                       "Unit", "Metric Value", rule, small, value);
+    const std::string rule(kNameWidth, '-'), small(10, '-'), value(16, '-');
+    out += fmt::format("  {} {} {}\n  {:<{}} {:>10} {:>16}\n  {} {} {}\n", rule, small, value, "Metric Name",
+                       kNameWidth, "Unit", "Metric Value", rule, small, value);
     for (const auto& m : l.metrics) {
-      if (m.value != 0) out += fmt::format("  {:<57} {:>10} {:>16}\n", m.name, m.unit, format_count(m.value));
+      if (m.value != 0)
+        out += fmt::format("  {:<{}} {:>10} {:>16}\n", m.name, kNameWidth, m.unit, format_count(m.value));
     }
     for (const auto& m : l.caches) {
       if (m.value == 0) continue;
-      out += fmt::format("  {:<57} {:>10} {:>16}\n", m.name, m.unit,
+      out += fmt::format("  {:<{}} {:>10} {:>16}\n", m.name, kNameWidth, m.unit,
                          decimals(m) != 0 ? fmt::format("{:.2f}", m.value)
                                           : format_count(static_cast<std::uint64_t>(m.value)));
     }

@@ -47,6 +47,7 @@ for (const name of readdirSync(html).filter((name) => name.endsWith(".html"))) {
     .replace(/<(pre|div) class="(fragment|memproto)"/g, '<$1 class="$2" tabindex="0"')
     .replace('<div id="doc-content"', '<div id="doc-content" tabindex="0"')
     .replaceAll('"><span class="icondoc"></span></a>', '" aria-label="source"><span class="icondoc"></span></a>')
+    .replace(/<img [^>]*class="figure"[^>]*>/g, '<span class="figure" tabindex="0">$&</span>')
     .replace(/<table class="markdownTable"/g, '<table class="markdownTable" tabindex="0"');
   for (const [, path] of changed.matchAll(/href="tree\/([^"#]*)/g)) {
     if (!existsSync(join(root, path))) continue; // the check of links says so

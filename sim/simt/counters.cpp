@@ -23,7 +23,7 @@ std::vector<Metric> LaunchCounters::metrics() const {
   const auto& gl = of(Space::global, Op::load);
   const auto& gs = of(Space::global, Op::store);
   const auto& ga = of(Space::global, Op::atomic);
-  const auto& gc = of(Space::global, Op::async_copy);
+  const auto& sc = of(Space::shared, Op::async_copy);  // every lane writes; one that fills zeros reads nothing
   const auto& sl = of(Space::shared, Op::load);
   const auto& ss = of(Space::shared, Op::store);
   const auto& sa = of(Space::shared, Op::atomic);
@@ -35,7 +35,7 @@ std::vector<Metric> LaunchCounters::metrics() const {
       {"l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", "sector", gs.sectors},
       {"l1tex__t_requests_pipe_lsu_mem_global_op_atom.sum", "request", ga.requests},
       {"l1tex__t_sectors_pipe_lsu_mem_global_op_atom.sum", "sector", ga.sectors},
-      {"smsp__inst_executed_op_ldgsts.sum", "inst", gc.requests},
+      {"smsp__inst_executed_op_ldgsts.sum", "inst", sc.requests},
       {"smsp__inst_executed_op_shared_ld.sum", "inst", sl.requests},
       {"smsp__inst_executed_op_shared_st.sum", "inst", ss.requests},
       {"smsp__inst_executed_op_shared_atom.sum", "inst", sa.requests},

@@ -107,6 +107,9 @@ TEST_CASE("the upper rungs copy, load and multiply as often as their tiles say, 
       const Index copied = Tr * (2 * N + (rung.dtype == DType::f32 ? 0 : Br)) * dim;
       CHECK(metric(run, "smsp__inst_executed_op_ldgsts.sum") ==
             static_cast<std::uint64_t>(copied / chunk / 32));
+      // Rows past the end are filled with zeros by the same instructions.
+      CHECK(metric(check(rung, {.seq = N - 6, .dim = dim}), "smsp__inst_executed_op_ldgsts.sum") ==
+            metric(run, "smsp__inst_executed_op_ldgsts.sum"));
       CHECK(metric(run, "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_ld.sum") == 0);
       CHECK(metric(run, "l1tex__data_bank_conflicts_pipe_lsu_mem_shared_op_st.sum") == 0);
       if (rung.dtype == DType::f32) {

@@ -72,7 +72,8 @@ void flashlab_copy_async(void* to, const void* from, std::size_t bytes, std::siz
     return;
   }
   const Kind kind = bytes == 4 ? Kind::async4 : bytes == 8 ? Kind::async8 : Kind::async16;
-  if (zeros < bytes) record_access(from, kind, where);
+  // Every lane logs both, so that lanes which differ in this stay in step.
+  record_access(zeros < bytes ? from : pointer_of(kNowhere), kind, where);
   record_access(to, kind, where);
   Copies& copies = my_copies();
   Copy& copy = copies.pending.emplace_back(Copy{to, copies.open_group, static_cast<std::uint32_t>(bytes), {}});

@@ -206,6 +206,20 @@ std::uint32_t Worker::merge_first(std::uint32_t mask, const Entry* const* heads)
 }
 
 void Worker::account(std::uint32_t key, WarpAccess& a) {
+  if (op_of(kind_of_key(key)) == Op::async_copy) {  // without the lanes that fill zeros
+    WarpAccess read = a;
+    for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
+      const int i = std::countr_zero(m);
+      read.where[i] = a.of(i);
+      if (read.where[i] == kNowhere) read.mask &= ~(1u << i);
+    }
+    if (read.mask == 0) return;
+    if (read.mask != a.mask) {
+      read.linear = false;
+      account_part(key, read, is_shared(read.of(std::countr_zero(read.mask))));
+      return;
+    }
+  }
   const bool shared = is_shared(a.of(std::countr_zero(a.mask)));
   if (a.linear) {
     account_part(key, a, shared);

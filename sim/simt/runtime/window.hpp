@@ -16,7 +16,8 @@ inline constexpr std::uintptr_t kWindowBase = std::uintptr_t{1}
                                               << 45;              // free under ASLR and AddressSanitizer alike
 inline constexpr Offset kWindowBytes = Offset{1} << kOffsetBits;  // 64 GiB, reserved and not committed
 inline constexpr Offset kGlobalBegin = Offset{1} << 21;           // null pointers plus an index stay below
-inline constexpr Offset kImageBegin = Offset{56} << 30;           // variables of the program itself
+inline constexpr Offset kNowhere = kGlobalBegin - 16;    // logged by a lane that takes part but touches nothing
+inline constexpr Offset kImageBegin = Offset{56} << 30;  // variables of the program itself
 inline constexpr Offset kSharedBegin = Offset{60} << 30;
 inline constexpr Offset kSharedStride = Offset{16} << 20;  // one worker's shared memory
 inline constexpr Offset kDynamicShared = Offset{8} << 20;  // within it: where dynamic shared memory starts

@@ -60,8 +60,6 @@ std::uint64_t metric(const simt::StageRun& run, std::string_view name) {
   return 0;
 }
 
-Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 TEST_SUITE_BEGIN("simt");

@@ -76,7 +76,9 @@ std::vector<fs::path> pages_below(const fs::path& root, const std::vector<std::s
 }
 
 /// The pages whose every number is held: the chapters, their labs, and the essay's page.
-bool of_the_book(const fs::path& page) { return (*page.begin() == "chapters" && page.filename() == "README.md") || page == "docs/essay.md"; }
+bool of_the_book(const fs::path& page) {
+  return (*page.begin() == "chapters" && page.filename() == "README.md") || page == "docs/essay.md";
+}
 
 /// "exit 1", "slow" in the parentheses of a marker.
 struct MarkerOptions {

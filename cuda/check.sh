@@ -2,8 +2,9 @@
 # What only a card can answer about the kernels, in one go: about fifteen minutes on an H100 and 16 cores. Needs nvcc; takes ncu,
 # compute-sanitizer and ./flashlab along where they are found. None of Flashlab's own libraries are needed.
 #
-#   cuda/check.sh [OUT]          OUT (default: build/card-check) then holds a log of every step
+#   cuda/check.sh [OUT [STEP…]]   OUT (default: build/card-check) then holds a log of every step; all of them, or those named
 #
+#     build      the programs of cuda/host, into OUT; the other steps need them
 #     check      every stage against double precision, random numbers and the real inputs of sim/data
 #     repeat     the same again: every figure must be the same
 #     sanitizer  memcheck, racecheck, synccheck, initcheck of every stage, full and causal
@@ -16,6 +17,12 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 3
 out=${1:-build/card-check}
+shift || true
+all=(build check repeat sanitizer counters bench)
+wanted=("${@:-${all[@]}}")
+for name in "${wanted[@]}"; do
+  [[ " ${all[*]} " == *" $name "* ]] || { echo "check.sh: there is no step $name: ${all[*]}" >&2; exit 2; }
+done
 mkdir -p "$out" || exit 3
 
 for tool in nvcc nvidia-smi; do
@@ -138,12 +145,13 @@ bench() {
   echo "$out/bench.json; to read it: flashlab bench --from $out/bench.json --brief" >&3
 }
 
-step build build || { cat "$out/build.log" >&2; exit 3; }
-step check check_stages "$out/check.txt"
-step repeat repeat
-step sanitizer sanitizer
-step counters counters
-step bench bench
+for name in "${wanted[@]}"; do
+  case $name in
+    build) step build build || { cat "$out/build.log" >&2; exit 3; } ;;
+    check) step check check_stages "$out/check.txt" ;;
+    *) step "$name" "$name" ;;
+  esac
+done
 
 failed=0
 printf '\n%-10s %8s  %s\n' step seconds result

@@ -7,6 +7,7 @@ import { bytes, count, time } from "./format.js";
 import { StageView } from "./stage_view.js";
 
 const ELEMENT_BYTES = { fp32: 4, fp16: 2, bf16: 2 };
+const TOLD_PER_S = 12; // how often words and numbers change while playing: faster, nobody could read them
 const CALM_FRAMES_PER_S = 2; // where the reader's system asks for less motion
 
 export class Player {
@@ -102,6 +103,7 @@ export class Player {
     this.#label("❚❚ Pause", "Pause");
     this.before = performance.now();
     this.shown = 0;
+    this.told = 0;
     this.frame = requestAnimationFrame((now) => this.#tick(now));
   }
   pause() {
@@ -170,13 +172,16 @@ export class Player {
   }
 
   #show(progress) {
-    this.scrub.value = this.clock;
+    const tell = !this.playing || performance.now() - this.told >= 1000 / TOLD_PER_S;
     this.views.forEach((view) => {
       const { film } = view;
       const at = this.byBytes ? film.eventsAtBytes(this.clock) : progress < 1 ? Math.ceil(this.clock) : Math.floor(this.clock + 1e-9);
-      view.show(at, progress);
-      if (view.finish) this.#tellFinish(view, at);
+      view.show(at, progress, tell);
+      if (tell && view.finish) this.#tellFinish(view, at);
     });
+    if (!tell) return;
+    this.told = performance.now();
+    this.scrub.value = this.clock;
     const ms = (1000 * this.#moved()) / this.device.hbm_bytes_per_s;
     const text = this.byBytes
       ? `${count(this.clock)} of ${count(this.length)} B · ${time(ms)} at full HBM bandwidth`

@@ -68,8 +68,17 @@ class SourcePanel {
         comment < 0 ? null : element("span", { class: "comment" }, text.slice(comment)));
     });
     this.list = element("ol", { class: "source", tabindex: 0, "aria-label": `The program ${film.sourcePath}` }, ...this.lines);
+    this.scrolled = 0;
+    this.list.addEventListener("scroll", () => (this.scrolled = this.list.scrollTop), { passive: true });
     this.node = element("section", { class: "panel source-panel" },
       element("h3", {}, "The line that acts"), element("p", { class: "soft" }, film.sourcePath), this.list);
+  }
+
+  /** Where the lines stand: read here, because reading it while a frame is made would force a layout. */
+  measure() {
+    const { list } = this;
+    this.height = list.clientHeight;
+    this.tops = this.lines.map((line) => line.offsetTop - list.offsetTop);
   }
 
   update(line) {
@@ -79,9 +88,10 @@ class SourcePanel {
     const now = this.lines[line - 1];
     if (!now) return;
     now.setAttribute("aria-current", "step");
-    const { list } = this;
-    const top = now.offsetTop - list.offsetTop;
-    if (top < list.scrollTop + 20 || top > list.scrollTop + list.clientHeight - 60) list.scrollTop = top - list.clientHeight / 2;
+    const top = this.tops[line - 1];
+    if (top < this.scrolled + 20 || top > this.scrolled + this.height - 60) {
+      this.list.scrollTop = Math.max(0, top - this.height / 2);
+    }
   }
 }
 
@@ -95,41 +105,47 @@ export class StageView {
   constructor(film, { sramBytes, heads, elementBytes }) {
     this.film = film;
     this.machine = new Machine(film);
-    this.canvas = element("canvas", { class: "picture", role: "img", "aria-label": `${film.stage}: matrices in HBM, tiles in SRAM` });
-    this.picture = new Picture(this.canvas, film, this.machine, sramBytes);
+    this.picture = new Picture(film, this.machine, sramBytes);
+    this.canvas = this.picture.canvas;
     this.picture.elementBytes = elementBytes;
     this.now = element("p", { class: "now-line" });
     this.bytes = new BytesPanel(film, heads);
     this.source = new SourcePanel(film);
     this.rows = new RowPanel(film, (row) => this.onrow(row));
     this.onrow = () => {};
-    this.canvas.addEventListener("pointerdown", (event) => {
+    this.picture.node.addEventListener("click", (event) => {
       const box = this.canvas.getBoundingClientRect();
       const row = this.picture.rowAt(event.clientX - box.left, event.clientY - box.top);
       if (row !== null) this.onrow(row);
     });
-    this.stagePanel = element("div", { class: "stage-picture" }, element("div", { class: "canvas-box" }, this.canvas), this.now, legend());
+    this.stagePanel = element("div", { class: "stage-picture" }, this.picture.node, this.now, legend());
   }
 
   pickRow(row) {
     this.rows.pick(row);
     this.picture.row = this.rows.row ?? row;
     this.rows.update(this.machine.at);
+    this.picture.redraw();
     this.picture.draw();
   }
 
   resize() {
     this.picture.resize();
     this.picture.draw();
+    this.source.measure();
   }
 
-  /** Shows the machine after `at` events, the last one `progress` on its way. */
-  show(at, progress = 1) {
+  /**
+   * Shows the machine after `at` events, the last one `progress` on its way. Without `tell` the words and numbers stay
+   * as they are: nobody reads them sixty times a second, and each costs a layout.
+   */
+  show(at, progress = 1, tell = true) {
     if (at !== this.machine.at) {
       const from = this.machine.seek(at);
       if (this.picture.boxes) this.picture.updateDone(from);
     }
     this.picture.draw(progress);
+    if (!tell) return;
     setText(this.now, sentence(this.film, at));
     this.bytes.update(this.machine);
     this.source.update(this.machine.line);

@@ -147,7 +147,8 @@ export class Explorer {
     const total = of("hbm_bytes");
     return element("tr", { "data-stage": stage }, head, cell("tiles", `${count(of("Br"))} × ${count(of("Bc"))}`),
       b("hbm_read_bytes"), b("hbm_write_bytes"), b("hbm_bytes"),
-      cell("of_naive", naive ? `${(total / naive("hbm_bytes")).toFixed(3)}×` : "–"), cell("of_bound", `${(total / bound).toPrecision(3)}`),
+      cell("of_naive", naive ? `${(total / naive("hbm_bytes")).toFixed(3)}×` : "–", naive && total / naive("hbm_bytes")),
+      cell("of_bound", (total / bound).toPrecision(3), total / bound),
       b("sram_peak_bytes"), b("hbm_footprint_bytes"), cell("flops_per_byte", of("flops_per_byte").toFixed(1), of("flops_per_byte")),
       cell("floor_ms", time(of("floor_ms")), of("floor_ms")), cell("by", of("hbm_ms") > of("compute_ms") ? "hbm" : "compute"),
       cell("wait_share", percent(of("wait_share")), of("wait_share")));

@@ -136,7 +136,7 @@ export class ProfileView {
     const { sectors, l1_hits: l1, l2_hits: l2, hbm_sectors: hbm } = sum.caches;
     const row = (name, value) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, count(value)), element("td", {}, sectors ? percent(value / sectors) : ""));
     this.caches.replaceChildren(element("h2", {}, `Through the caches of ${this.data.card}`), cachesBar(sum.caches, true),
-      element("table", {}, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""), element("th", { scope: "col" }, "sectors"), element("th", { scope: "col" }, "of all"))),
+      element("table", { class: "caches-table" }, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""), element("th", { scope: "col" }, "sectors"), element("th", { scope: "col" }, "of all"))),
         element("tbody", {}, row("asked for", sectors), row("found in L1", l1), row("found in L2", l2), row("fetched from HBM", hbm))),
       element("p", { class: "soft" }, "Of loads and atomics; a model: see docs/replay-model.md."));
     setText(this.caches.querySelector("h2"), `Through the caches of ${this.data.card}`);

@@ -366,6 +366,21 @@ const tests = {
     await close(page);
   },
 
+  async "what cannot be played or mended is said, and nothing false beside it"() {
+    const page = await open(pageOf("naive", "--seq", "8000", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"));
+    const said = await page.textContent(".player");
+    check(said.includes("too many to play"), "a film of too many steps says so", said);
+    equal(await page.locator(".player :is(button, canvas, table)").count(), 0, "and shows no player of nothing");
+    await page.evaluate("flashlab.explorer.change({ M: 16 })");
+    await page.waitForFunction(() => document.querySelectorAll(".what-if tr.refused").length === 5);
+    equal(await page.locator(".charts svg").count(), 5, "with every stage refused, the charts are still drawn");
+    await close(page);
+    const profile = await open(pageOf("--profile", programOf("off_by_one")));
+    check((await profile.textContent(".findings")).includes("out of bounds in fill"), "a finding is shown");
+    check((await profile.textContent(".profile")).includes("Mend the findings first"), "and comes before advice");
+    await close(profile);
+  },
+
   async "a profile's lines show the counters of flashlab profile, and lanes"() {
     for (const program of ["transpose", "qkt_tiled"]) {
       const rest = program === "qkt_tiled" ? ["--", "64"] : [];

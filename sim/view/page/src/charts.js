@@ -43,12 +43,17 @@ export function traffic(formulas, setting, options) {
     TENSOR_NAMES.map((tensor) => ({ stage, tensor, value: of(`${tensor}_read_bytes`) + of(`${tensor}_write_bytes`) })));
   const totals = answers(formulas, setting).filter(({ of }) => of).map(({ stage, of }) => ({ stage, value: of("hbm_bytes") }));
   const bound = formulas.lowerBound(valuesOf(setting));
+  const most = Math.max(bound, ...totals.map(({ value }) => value));
   return image(Plot.plot({
     ...common(options), height: 40 + 34 * STAGES.length, marginLeft: 72, marginRight: 76, marginBottom: 44,
-    x: { labelOffset: 40, label: "HBM bytes, read and written", tickFormat: (v) => bytes(v), ticks: byteTicks(Math.max(1, ...totals.map(({ value }) => value)), Math.max(2, Math.floor(options.width / 130))), grid: true },
+    x: { labelOffset: 40, label: "HBM bytes, read and written", tickFormat: (v) => bytes(v), ticks: byteTicks(most, Math.max(2, Math.floor(options.width / 130))), grid: true },
     y: { domain: STAGES, label: null, tickSize: 0 },
     marks: [
       Plot.barX(rows, Plot.stackX({ y: "stage", x: "value", fill: (row) => `var(--${row.tensor})`, order: TENSOR_NAMES, title: (row) => `${row.tensor}: ${bytes(row.value)}` })),
+      Plot.text(rows, Plot.stackX({
+        y: "stage", x: "value", z: "tensor", order: TENSOR_NAMES, fill: "var(--card)",
+        text: ({ tensor, value }) => ((value / most) * (options.width - 148) > 16 ? tensor : ""),
+      })),
       Plot.text(totals, { x: "value", y: "stage", text: (row) => bytes(row.value), textAnchor: "start", dx: 5, fill: "var(--ink)" }),
       Plot.text(STAGES.filter((stage) => !totals.some((row) => row.stage === stage)), { x: () => 0, y: (stage) => stage, text: () => "cannot run", textAnchor: "start", dx: 5, fill: "var(--soft)" }),
       Plot.ruleX([bound], { stroke: "var(--ink)", strokeDasharray: "4 3", title: () => `N²d²/M: ${bytes(Math.round(bound))}` }),
@@ -75,13 +80,25 @@ export function roofline(formulas, setting, options) {
     y: { type: "log", domain: [bottom, peak * 3], label: "↑ FLOP/s at the floor", tickFormat: (v) => si(v), ticks: 4, grid: true },
     marks: [
       Plot.line(roof, { x: "x", y: "y", stroke: "var(--ink)", strokeWidth: 2 }),
-      Plot.text([{ x: high, y: peak }], { x: "x", y: "y", text: () => `${si(peak)}FLOP/s (${dtype})`, textAnchor: "end", dy: -8, fill: "var(--soft)" }),
+      Plot.text([{ x: high, y: peak }], { x: "x", y: "y", text: () => `${si(peak)}FLOP/s (${dtype})`, textAnchor: "end", dy: -15, fill: "var(--soft)" }),
       Plot.text([{ x: low, y: low * bandwidth }], { x: "x", y: "y", text: () => `HBM ${si(bandwidth)}B/s`, textAnchor: "start", dx: 24, dy: -2, fill: "var(--soft)" }),
       Plot.dot(points, { x: "x", y: "y", fill: ({ stage }) => COLORS[stage], r: 6, stroke: "var(--card)", title: (p) => `${p.stage}: ${p.x.toFixed(1)} FLOP/B, ${si(p.y)}FLOP/s` }),
-      ...points.sort((a, b) => a.x - b.x).map((point, i) =>
-        Plot.text([point], { x: "x", y: "y", text: "stage", dy: 16 + 13 * (i % 3), fill: "var(--ink)" })),
+      ...inLines(points, ({ x }) => ((options.width - 82) * Math.log(x / low)) / Math.log(high / low)).map(({ point, line }) =>
+        Plot.text([point], { x: "x", y: "y", text: "stage", dy: 16 + 13 * line, fill: "var(--ink)" })),
     ],
   }), "Roofline");
+}
+
+/** Labels below their points, each in the first line where none is in its way; `px` is where a point stands. */
+function inLines(points, px) {
+  const ends = [];
+  return [...points].sort((a, b) => a.x - b.x).map((point) => {
+    const half = 3.5 * point.stage.length + 2;
+    let line = ends.findIndex((end) => end < px(point) - half);
+    if (line < 0) line = ends.length;
+    ends[line] = px(point) + half;
+    return { point, line };
+  });
 }
 
 /** HBM bytes of every stage as N, M or the tile varies, beside the lower bound. */

@@ -68,7 +68,7 @@ export class Explorer {
       element("div", { class: "panel" }, element("div", { class: "scroll wide", tabindex: 0, role: "region", "aria-label": "Every stage at these sizes" },
         element("table", { class: "what-if" }, element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))), this.table))),
       element("div", { class: "charts" },
-        figure("traffic", "HBM traffic by stage", "Colours are the tensors of the picture; the dashed line is N²d²/M, of the order of the least possible."),
+        figure("traffic", "HBM traffic by stage", "By tensor: what is read and written of each. The dashed line is N²d²/M, of the order of the least possible."),
         figure("roofline", "Roofline", "A stage left of the ridge waits for memory; right of it, for arithmetic."),
         figure("N", "HBM traffic as N grows", "A line ends where the stage can no longer run."),
         figure("M", "HBM traffic as SRAM grows", "More SRAM, larger tiles, fewer passes over K and V (or over Q and O)."),
@@ -148,7 +148,7 @@ export class Explorer {
     return element("tr", { "data-stage": stage }, head, cell("tiles", `${count(of("Br"))} × ${count(of("Bc"))}`),
       b("hbm_read_bytes"), b("hbm_write_bytes"), b("hbm_bytes"),
       cell("of_naive", naive ? `${(total / naive("hbm_bytes")).toFixed(3)}×` : "–", naive && total / naive("hbm_bytes")),
-      cell("of_bound", (total / bound).toPrecision(3), total / bound),
+      cell("of_bound", Number((total / bound).toPrecision(3)).toLocaleString("en-US"), total / bound),
       b("sram_peak_bytes"), b("hbm_footprint_bytes"), cell("flops_per_byte", of("flops_per_byte").toFixed(1), of("flops_per_byte")),
       cell("floor_ms", time(of("floor_ms")), of("floor_ms")), cell("by", of("hbm_ms") > of("compute_ms") ? "hbm" : "compute"),
       cell("wait_share", percent(of("wait_share")), of("wait_share")));

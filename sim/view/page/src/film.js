@@ -1,6 +1,7 @@
 // A stage's events, and what the machine looks like after any number of them.
 
 export const TENSORS = ["Q", "K", "V", "S", "P", "O", "stats"];
+const [, , , S, P, , STATS] = TENSORS.map((_, index) => index);
 
 function bytesOf(base64) {
   const text = atob(base64);
@@ -13,6 +14,9 @@ const indices = ({ wide, data }) => (wide ? new Uint32Array(bytesOf(data)) : new
 /** How many numbers an operation leaves of a row: as values_of() in sim/view/film.cpp. */
 export const valuesOf = (operation) =>
   ({ scale_rows: 3, divide_rows: 3, raise_max: 2, add_product: 2 })[operation] ?? 1;
+
+/** Whether the row statistics m and l cross the HBM boundary in it. */
+export const hasStats = (film) => film.finalRead[STATS] + film.finalWritten[STATS] > 0;
 
 /** The tables of a film; a *cell* is one place of one tensor. */
 export class Film {
@@ -116,8 +120,6 @@ export class Film {
   }
 }
 
-const S = TENSORS.indexOf("S");
-const P = TENSORS.indexOf("P");
 const sameMatrix = (a, b) => a === b || (a === S && b === P) || (a === P && b === S);
 
 /** The machine after `at` events. Moves forward event by event, and backward from the nearest keyframe. */

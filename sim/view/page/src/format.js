@@ -18,7 +18,7 @@ export function bytes(value) {
 
 /** 1.53e9 → "1.53 G" */
 export function si(value) {
-  if (!Number.isFinite(value) || value === 0) return String(value);
+  if (!Number.isFinite(value) || value === 0) return `${value} `;
   const prefixes = ["p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
   const power = Math.min(10, Math.max(0, Math.floor(Math.log10(Math.abs(value)) / 3) + 4));
   return `${Number((value / 10 ** (3 * (power - 4))).toPrecision(3))} ${prefixes[power]}`;

@@ -1,7 +1,7 @@
 // The canvas: matrices in HBM to scale, SRAM below them, tiles between the two.
 
 import { element } from "./dom.js";
-import { TENSORS } from "./film.js";
+import { hasStats, TENSORS } from "./film.js";
 import { bytes, percent } from "./format.js";
 import { arrange, rectangle } from "./layout.js";
 
@@ -71,9 +71,9 @@ class MatrixSheet extends Sheet {
 }
 
 export class Picture {
-  constructor(film, machine, sramBytes) {
-    Object.assign(this, { film, machine, sramBytes });
-    this.hasStats = film.finalRead[STATS] + film.finalWritten[STATS] > 0;
+  constructor(film, machine, { sramBytes, elementBytes, roomForStats }) {
+    Object.assign(this, { film, machine, sramBytes, elementBytes, roomForStats });
+    this.hasStats = hasStats(film);
     const name = `${film.stage}: matrices in HBM, tiles in SRAM`;
     this.canvas = element("canvas", { class: "picture", role: "img", "aria-label": name });
     this.context = this.canvas.getContext("2d"); // frames and labels
@@ -103,7 +103,7 @@ export class Picture {
     const ratio = Math.min(2, devicePixelRatio || 1);
     this.font = parseFloat(getComputedStyle(this.node).fontSize);
     const matrices = Math.max(14 * this.font, innerHeight - 19 * this.font);
-    const { boxes, bottom } = arrange(this.film, width, matrices, this.font, this.hasStats);
+    const { boxes, bottom } = arrange(this.film, width, matrices, this.font, this.roomForStats);
     const bar = { x: 0.5, y: bottom + 1.6 * this.font, w: width - 1, h: 2.2 * this.font };
     Object.assign(this, { boxes, width, ratio, bar });
     this.height = Math.ceil(bar.y + bar.h + 2);
@@ -132,7 +132,7 @@ export class Picture {
   }
 
   isGhost(tensor) {
-    return (tensor === S || tensor === P) && this.film.finalWritten[tensor] === 0;
+    return (tensor === S || tensor === P) && this.film.length > 0 && this.film.finalWritten[tensor] === 0;
   }
 
   #drawFrames() {

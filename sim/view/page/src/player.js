@@ -2,7 +2,7 @@
 // the bytes that have crossed the HBM boundary, so that both are shown after the same number of bytes.
 
 import { element, reducedMotion, setText } from "./dom.js";
-import { Film } from "./film.js";
+import { Film, hasStats } from "./film.js";
 import { bytes, count, time } from "./format.js";
 import { StageView } from "./stage_view.js";
 
@@ -15,8 +15,10 @@ export class Player {
     const { problem, device } = data.report;
     const heads = problem.batch * problem.heads;
     this.films = data.films.map((film) => new Film(film, problem));
+    const elementBytes = ELEMENT_BYTES[problem.dtype];
+    const roomForStats = this.films.some(hasStats); // in every picture, so that all have one scale
     this.views = this.films.map((film) =>
-      new StageView(film, { sramBytes: device.sram_bytes, heads, elementBytes: ELEMENT_BYTES[problem.dtype] }));
+      new StageView(film, { sramBytes: device.sram_bytes, heads, elementBytes, roomForStats }));
     this.device = device;
     this.byBytes = this.films.length > 1;
     this.length = this.byBytes ? Math.max(...this.films.map((film) => film.totalBytes)) : this.films[0].length;
@@ -67,6 +69,8 @@ export class Player {
       element("label", { class: "speed-label" }, "Speed ", this.speedInput, " ", this.speedText),
       this.position, this.scrub, this.live);
     this.#tellSpeed();
+    const leftOut = this.films.filter((film) => film.length === 0).map((film) => element("p", {}, film.leftOut));
+    if (leftOut.length > 0) return element("section", { class: "player panel", "aria-label": "The run" }, ...leftOut);
     const stages = this.byBytes ? this.views.map((view) => this.#column(view)) : [this.#single(this.views[0])];
     return element("section", { class: `player ${this.byBytes ? "versus" : "single"}`, "aria-label": "The run" },
       controls, element("div", { class: "stages" }, ...stages),

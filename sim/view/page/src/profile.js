@@ -97,7 +97,7 @@ export class ProfileView {
     this.table.replaceChildren(...Array.from({ length: last }, (_, i) => this.#row(i + 1, lines[i] ?? "", sums.get(i + 1), heat, most)));
     this.#choose(this.line);
     this.#tellCaches(launch);
-    this.advice.replaceChildren(element("h2", {}, "What to do"), ...(launch.advice.length ? launch.advice.map((a) => element("p", {}, a)) : [element("p", {}, "Nothing stands out: the accesses move little more than they need.")]));
+    this.advice.replaceChildren(element("h2", {}, "What to do"), ...(launch.advice.length ? launch.advice.map((a) => element("p", {}, a)) : [element("p", {}, this.data.findings.length ? "Mend the findings first: the counters of a program that errs say little." : "Nothing stands out: the accesses move little more than they need.")]));
     this.rows.get(this.line)?.scrollIntoView({ block: "nearest" });
   }
 
@@ -127,10 +127,17 @@ export class ProfileView {
       ...sites.map((site) => lanesFigure(site)));
   }
 
+  #whyNoCaches(launch) {
+    if (launch.no_caches) return launch.no_caches;
+    return this.data.card === "none"
+      ? "No card was named: nothing went through caches."
+      : "This launch loads nothing from global memory, and its stores pass L1 by.";
+  }
+
   #tellCaches(launch) {
     const sum = sumOf(launch.sites);
     if (!sum.caches) {
-      this.caches.replaceChildren(element("h2", {}, "Caches"), element("p", {}, launch.no_caches || "No card was named: nothing went through caches."));
+      this.caches.replaceChildren(element("h2", {}, "Caches"), element("p", {}, this.#whyNoCaches(launch)));
       return;
     }
     const { sectors, l1_hits: l1, l2_hits: l2, hbm_sectors: hbm } = sum.caches;

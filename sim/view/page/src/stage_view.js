@@ -102,12 +102,11 @@ function legend() {
 }
 
 export class StageView {
-  constructor(film, { sramBytes, heads, elementBytes }) {
+  constructor(film, { heads, ...options }) {
     this.film = film;
     this.machine = new Machine(film);
-    this.picture = new Picture(film, this.machine, sramBytes);
+    this.picture = new Picture(film, this.machine, options);
     this.canvas = this.picture.canvas;
-    this.picture.elementBytes = elementBytes;
     this.now = element("p", { class: "now-line" });
     this.bytes = new BytesPanel(film, heads);
     this.source = new SourcePanel(film);

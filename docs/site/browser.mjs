@@ -104,6 +104,11 @@ async function look(page, name) {
         for (const error of formulas.errors) say(`a formula is not understood: ${error}`);
         const missing = await page.evaluate(() => [...document.images].filter((i) => i.naturalWidth === 0 && i.src).map((i) => i.src));
         for (const picture of missing) say(`a picture is missing: ${picture}`);
+        const bare = await page.evaluate(() => [...document.querySelectorAll("details")].filter((fold) => {
+          const name = fold.querySelector(":scope > summary")?.textContent.trim() ?? "";
+          return name === "" || fold.textContent.trim() === name;
+        }).length);
+        if (bare > 0) say(`${bare} folded answers have no name, or nothing in them`);
         await page.addScriptTag({ path: axe });
         await lookAt(page, say, ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]);
       } else {

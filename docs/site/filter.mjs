@@ -135,6 +135,12 @@ for (const line of lines) {
     out.push(said === "" ? "" : line.slice(0, line.indexOf("<")) + said);
     continue;
   }
+  // Doxygen 1.9.4 closes <details> with the paragraph of its summary, and opens a nameless one for what is folded away.
+  const folded = line.match(/^(\s*)(<details><summary>.*<\/summary>|<\/details>)$/);
+  if (folded) {
+    out.push(`${folded[1]}@htmlonly[block]${folded[2]}@endhtmlonly`);
+    continue;
+  }
   const heading = line.match(/^(#{1,6})\s+(.*?)\s*#*$/);
   if (heading) {
     const [, hashes, text] = heading;

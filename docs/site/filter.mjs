@@ -43,7 +43,8 @@ function prose(text) {
     .replace(/<a (?:id|name)="([^"]+)">/g, (all, name) => `<a name="${label}--${name}">`)
     .replace(/!\[([^\]]*)\]\(([^)\s]+)\)/g, (all, alt, path) => {
       if (/^[a-z]+:/.test(path)) throw new Error(`${file}: a picture from outside: ${path}`);
-      return `<img class="figure" src="figures/${basename(path)}" alt="${escaped(alt).replaceAll('"', "&quot;")}">`;
+      const name = escaped(alt).replaceAll('"', "&quot;");
+      return `<span class="figure" tabindex="0"><img class="figure" src="figures/${basename(path)}" alt="${name}"></span>`;
     })
     .replace(/\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)/g, (all, text, to) => link(text, to));
 }
@@ -52,8 +53,10 @@ function prose(text) {
 let display = false; // inside $$ … $$
 function inline(line) {
   let result = "";
-  // Bold around code is none to Doxygen.
-  let rest = line.replace(/\*\*((?:[^*`]|`[^`]*`)*`[^`]*`(?:[^*`]|`[^`]*`)*)\*\*/g, "<b>$1</b>");
+  // Bold around code or a link is none to Doxygen.
+  let rest = line
+    .replace(/\*\*((?:[^*`]|`[^`]*`)*`[^`]*`(?:[^*`]|`[^`]*`)*)\*\*/g, "<b>$1</b>")
+    .replace(/\*\*(\[[^\[\]`*]*\]\([^()\s]+\))\*\*/g, "<b>$1</b>");
   while (rest !== "") {
     if (display) {
       const end = rest.indexOf("$$");
@@ -98,7 +101,9 @@ function inline(line) {
 function caption(marker) {
   const output = marker.match(/^<!-- output[^:]*: (.*) -->$/);
   if (output) {
-    return `@htmlonly[block]<span class="from"><code>${escaped(output[1].replace(/^\.\//, ""))}</code></span>@endhtmlonly`;
+    // Word by word: a line must not end within "--count-only".
+    const words = escaped(output[1].replace(/^\.\//, "")).split(" ").map((word) => `<span>${word}</span>`);
+    return `@htmlonly[block]<span class="from"><code>${words.join(" ")}</code></span>@endhtmlonly`;
   }
   const snippet = marker.match(/^<!-- snippet[^:]*: ([^#\s]*)(#(.*))? -->$/);
   if (!snippet) return "";

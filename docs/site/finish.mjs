@@ -42,7 +42,9 @@ for (const name of readdirSync(html).filter((name) => name.endsWith(".html"))) {
     .replace(/<script[^>]*polyfill\.io[^>]*><\/script>\n?/, "")
     .replace(/<script[^>]*src="mathjax\/es5[^>]*><\/script>\n?/, (script) => (/\\\(|\\\[/.test(text) ? script : ""))
     // Doxygen 1.9.4 names a list of nested classes that it leaves out when all are private.
-    .replace(/<a href="#nested-classes">Classes<\/a>(?: &#124;)?\s*/, (link) => (text.includes('id="nested-classes"') || text.includes('name="nested-classes"') ? link : ""))
+    .replace(/<a href="#nested-classes">Classes<\/a>(?: &#124;)?\s*/, (link) =>
+      text.includes('id="nested-classes"') || text.includes('name="nested-classes"') ? link : "",
+    )
     // A code block scrolls sideways: it must be reachable by keyboard.
     .replace(/<(pre|div) class="(fragment|memproto)"/g, '<$1 class="$2" tabindex="0"')
     .replace('<div id="doc-content"', '<div id="doc-content" tabindex="0"')

@@ -38,14 +38,30 @@ export const equal = (got, want, what) =>
 export const near = (got, want, what) =>
   check(Math.abs(got - want) <= 1e-9 * Math.max(1, Math.abs(want)), what, "got", got, "wanted", want);
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath: process.env.FLASHLAB_CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+const browser = await chromium.launch({
+  executablePath: process.env.FLASHLAB_CHROMIUM ?? "/usr/bin/chromium",
+  args: FLAGS,
+});
 
 /** A page that is open; whatever it asks for beyond its own file, and each of its errors, is a failure. */
-export async function open(path, { width = 1280, height = 900, scheme = "light", motion = "no-preference", ...more } = {}) {
+export async function open(
+  path,
+  { width = 1280, height = 900, scheme = "light", motion = "no-preference", ...more } = {},
+) {
   const context = await browser.newContext({
-    viewport: { width, height }, colorScheme: scheme, reducedMotion: motion, ...more,
+    viewport: { width, height },
+    colorScheme: scheme,
+    reducedMotion: motion,
+    ...more,
   });
   const page = await context.newPage();
   page.on("request", (request) => {
@@ -106,16 +122,26 @@ export async function costOf(work) {
 
 /** The frames of `ms` of wall time, and the CPU time in ms that one of them cost. */
 export async function costOfFrames(page, ms) {
-  const { main, all, result: frames } = await costOf(() => page.evaluate((ms) => new Promise((done) => {
-    let frames = 0;
-    const start = performance.now();
-    const tick = () => {
-      frames += 1;
-      if (performance.now() - start < ms) requestAnimationFrame(tick);
-      else done(frames);
-    };
-    requestAnimationFrame(tick);
-  }), ms));
+  const {
+    main,
+    all,
+    result: frames,
+  } = await costOf(() =>
+    page.evaluate(
+      (ms) =>
+        new Promise((done) => {
+          let frames = 0;
+          const start = performance.now();
+          const tick = () => {
+            frames += 1;
+            if (performance.now() - start < ms) requestAnimationFrame(tick);
+            else done(frames);
+          };
+          requestAnimationFrame(tick);
+        }),
+      ms,
+    ),
+  );
   return { perSecond: (1000 * frames) / ms, main: main / frames, all: all / frames };
 }
 

@@ -1,18 +1,29 @@
 // node page_test.mjs PROGRAM MODULES [WORDS]: drives the pages of `flashlab view` in Chromium, as a reader does.
-// MODULES is the folder whose node_modules hold playwright-core and axe-core; FLASHLAB_CHROMIUM names the browser; of the
-// tests, only those whose name holds WORDS run. Prints "N passed, N failed"; exit code 1 when a check failed.
+// MODULES is the folder whose node_modules hold playwright-core and axe-core; FLASHLAB_CHROMIUM names the browser; of
+// the tests, only those whose name holds WORDS run. Prints "N passed, N failed"; exit code 1 when a check failed.
 
 import { statSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
-import { check, close, costOf, costOfFrames, equal, flashlab, near, open, pageOf, report, run, seriousFindings } from "./harness.mjs";
+import {
+  check,
+  close,
+  costOf,
+  costOfFrames,
+  equal,
+  flashlab,
+  near,
+  open,
+  pageOf,
+  report,
+  run,
+  seriousFindings,
+} from "./harness.mjs";
 
 const programOf = (name) => fileURLToPath(new URL(`../simt/programs/${name}.cu`, import.meta.url));
-const STAGES = ["naive", "fused", "tiled", "online-kv", "online-q"];
-const ELEMENT_BYTES = { fp32: 4, fp16: 2, bf16: 2 };
 
-// What a frame may cost in CPU time: two fifths of a sixtieth of a second for the page's thread, and for all threads half
-// of what two cores have. Frames a second are printed, not held: a busy machine has fewer, whatever the page does.
+// What a frame may cost in CPU time: two fifths of a sixtieth of a second for the page's thread, and for all threads
+// half of what two cores have. Frames a second are printed, not held: a busy machine has fewer, whatever the page does.
 const FRAME_MS = 1000 / 60;
 const MAIN_BUDGET_MS = 0.4 * FRAME_MS;
 const ALL_BUDGET_MS = FRAME_MS;
@@ -31,10 +42,16 @@ async function playToTheEnd(page) {
 
 /** The bytes shown of each stage on the page, as "tensor direction": number, and the texts of the exact ones. */
 const shownBytes = (page) =>
-  page.$$eval("table.bytes", (tables) => tables.map((table) => Object.fromEntries(
-    [...table.querySelectorAll("td[data-tensor]")].map((cell) => [
-      `${cell.dataset.tensor} ${cell.dataset.direction}`, { bytes: Number(cell.dataset.bytes), text: cell.textContent },
-    ]))));
+  page.$$eval("table.bytes", (tables) =>
+    tables.map((table) =>
+      Object.fromEntries(
+        [...table.querySelectorAll("td[data-tensor]")].map((cell) => [
+          `${cell.dataset.tensor} ${cell.dataset.direction}`,
+          { bytes: Number(cell.dataset.bytes), text: cell.textContent },
+        ]),
+      ),
+    ),
+  );
 
 /** At the end of a run: each tensor, each direction, one head and all of them. */
 function checkBytes(shown, own, { problem }, what) {
@@ -44,7 +61,10 @@ function checkBytes(shown, own, { problem }, what) {
     equal(shown[`${tensor} read`].bytes * heads, read_bytes, `${what}: ${tensor} read`);
     equal(shown[`${tensor} written`].bytes * heads, write_bytes, `${what}: ${tensor} written`);
   }
-  for (const [direction, total] of [["read", own.hbm_read_bytes], ["written", own.hbm_write_bytes]]) {
+  for (const [direction, total] of [
+    ["read", own.hbm_read_bytes],
+    ["written", own.hbm_write_bytes],
+  ]) {
     equal(shown[`all ${direction}`].text, exact(total / heads), `${what}: one head ${direction}`);
     if (heads > 1) equal(shown[`heads ${direction}`].text, exact(total), `${what}: all heads ${direction}`);
   }
@@ -52,10 +72,17 @@ function checkBytes(shown, own, { problem }, what) {
 
 /** Every cell of the report's table on the page. */
 async function checkReport(page, { stages }, what) {
-  const rows = await page.$$eval(".numbers tr[data-stage]", (rows) => rows.map((row) => [
-    row.dataset.stage, [...row.querySelectorAll("td[data-name]")].map((c) => [c.dataset.name, c.dataset.value, c.textContent]),
-  ]));
-  equal(rows.map(([stage]) => stage), stages.filter(({ refused }) => !refused).map(({ stage }) => stage), `${what}: stages`);
+  const rows = await page.$$eval(".numbers tr[data-stage]", (rows) =>
+    rows.map((row) => [
+      row.dataset.stage,
+      [...row.querySelectorAll("td[data-name]")].map((c) => [c.dataset.name, c.dataset.value, c.textContent]),
+    ]),
+  );
+  equal(
+    rows.map(([stage]) => stage),
+    stages.filter(({ refused }) => !refused).map(({ stage }) => stage),
+    `${what}: stages`,
+  );
   for (const [stage, cells] of rows) {
     const own = stages.find((row) => row.stage === stage);
     equal(cells.length, 8, `${what}: ${stage}: all cells but that of the tiles bear their number`);
@@ -73,28 +100,52 @@ function settings() {
   return Array.from({ length: 16 }, (_, i) => {
     const pick = (list) => list[(i * 7 + list.length * 3 + (i >> 2)) % list.length];
     return {
-      N: pick([1, 63, 100, 257, 1000, 4096, 16384]), d: pick([8, 40, 64, 128, 256]), heads: pick([1, 3, 16]),
-      dtype: pick(["fp32", "fp16", "bf16"]), causal: i % 2 === 1, M: pick([4096, 30000, 65536, 232448]),
-      Br: pick([0, 0, 5, 64]), Bc: pick([0, 0, 0, 32, 100]), device: pick(["t4", "a100-40gb", "h100-sxm", "b200"]),
+      N: pick([1, 63, 100, 257, 1000, 4096, 16384]),
+      d: pick([8, 40, 64, 128, 256]),
+      heads: pick([1, 3, 16]),
+      dtype: pick(["fp32", "fp16", "bf16"]),
+      causal: i % 2 === 1,
+      M: pick([4096, 30000, 65536, 232448]),
+      Br: pick([0, 0, 5, 64]),
+      Bc: pick([0, 0, 0, 32, 100]),
+      device: pick(["t4", "a100-40gb", "h100-sxm", "b200"]),
     };
   });
 }
-const argumentsOf = (s) => [
-  "--seq", s.N, "--dim", s.d, "--heads", s.heads, "--dtype", s.dtype, "--sram", s.M, "--device", s.device,
-  ...(s.causal ? ["--causal"] : []), ...(s.Br ? ["--br", s.Br] : []), ...(s.Bc ? ["--bc", s.Bc] : []),
-].map(String);
+const argumentsOf = (s) =>
+  [
+    "--seq",
+    s.N,
+    "--dim",
+    s.d,
+    "--heads",
+    s.heads,
+    "--dtype",
+    s.dtype,
+    "--sram",
+    s.M,
+    "--device",
+    s.device,
+    ...(s.causal ? ["--causal"] : []),
+    ...(s.Br ? ["--br", s.Br] : []),
+    ...(s.Bc ? ["--bc", s.Bc] : []),
+  ].map(String);
 
 /** What the page says of every stage at a setting. */
-const whatIf = (page, setting) => page.evaluate((setting) => {
-  const { explorer, data } = window.flashlab;
-  Object.assign(explorer.setting, setting, { device: data.devices.find(({ name }) => name === setting.device) });
-  explorer.update();
-  return [...document.querySelectorAll(".what-if tr[data-stage]")].map((row) => ({
-    stage: row.dataset.stage, refused: row.classList.contains("refused"),
-    values: Object.fromEntries([...row.querySelectorAll("[data-name]")].map((c) => [c.dataset.name, Number(c.dataset.value)])),
-    texts: Object.fromEntries([...row.querySelectorAll("[data-name]")].map((c) => [c.dataset.name, c.textContent])),
-  }));
-}, setting);
+const whatIf = (page, setting) =>
+  page.evaluate((setting) => {
+    const { explorer, data } = window.flashlab;
+    Object.assign(explorer.setting, setting, { device: data.devices.find(({ name }) => name === setting.device) });
+    explorer.update();
+    return [...document.querySelectorAll(".what-if tr[data-stage]")].map((row) => ({
+      stage: row.dataset.stage,
+      refused: row.classList.contains("refused"),
+      values: Object.fromEntries(
+        [...row.querySelectorAll("[data-name]")].map((c) => [c.dataset.name, Number(c.dataset.value)]),
+      ),
+      texts: Object.fromEntries([...row.querySelectorAll("[data-name]")].map((c) => [c.dataset.name, c.textContent])),
+    }));
+  }, setting);
 
 /** Tab from the page's start until it comes round: how many of its controls that reached, and how many there are. */
 async function tabThrough(page) {
@@ -116,10 +167,12 @@ async function tabThrough(page) {
 }
 
 /** Everything that reacts to a press can be reached by Tab, or holds what can. */
-const untouchables = (page) => page.evaluate(() =>
-  [...document.querySelectorAll("[onclick], .counted, .canvas-box")]
-    .filter((node) => !node.matches("button, .canvas-box") && !node.querySelector("button"))
-    .map((node) => node.outerHTML.slice(0, 80)));
+const untouchables = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("[onclick], .counted, .canvas-box")]
+      .filter((node) => !node.matches("button, .canvas-box") && !node.querySelector("button"))
+      .map((node) => node.outerHTML.slice(0, 80)),
+  );
 
 async function drag(page, from, to) {
   const session = await page.context().newCDPSession(page);
@@ -134,7 +187,11 @@ async function drag(page, from, to) {
 
 const tests = {
   async "played to its end, every number equals the report's: each stage, full and causal"() {
-    const problems = [[], ["--causal"], ["--seq", "333", "--heads", "2", "--dim", "40", "--dtype", "fp16", "--sram", "32K", "--causal"]];
+    const problems = [
+      [],
+      ["--causal"],
+      ["--seq", "333", "--heads", "2", "--dim", "40", "--dtype", "fp16", "--sram", "32K", "--causal"],
+    ];
     for (const problem of problems) {
       const json = report(...problem);
       for (const own of json.stages) {
@@ -145,7 +202,9 @@ const tests = {
         await playToTheEnd(page);
         const [shown] = await shownBytes(page);
         checkBytes(shown, own, json, what);
-        const [machine] = await page.evaluate("flashlab.player.views.map(({ machine: { peak, used } }) => ({ peak, used }))");
+        const [machine] = await page.evaluate(
+          "flashlab.player.views.map(({ machine: { peak, used } }) => ({ peak, used }))",
+        );
         equal(machine, { peak: own.sram_peak_bytes, used: 0 }, `${what}: SRAM's peak; empty at the end`);
         const position = await page.textContent(".position");
         const length = await page.evaluate("flashlab.player.length.toLocaleString('en-US')");
@@ -163,7 +222,8 @@ const tests = {
     const total = (slug) => (own(slug).hbm_read_bytes + own(slug).hbm_write_bytes) / 4;
     await page.evaluate((at) => flashlab.player.seek(at), total("online-q"));
     const at = await page.evaluate(
-      "flashlab.player.views.map(({ film, machine }) => [film.movedBefore[machine.at], machine.at < film.length])");
+      "flashlab.player.views.map(({ film, machine }) => [film.movedBefore[machine.at], machine.at < film.length])",
+    );
     equal(at[1], [total("online-q"), false], "online-q is done");
     const underWay = at[0][1] && at[0][0] <= total("online-q") && at[0][0] > 0.98 * total("online-q");
     check(underWay, "naive is under way, after as many bytes", at[0]);
@@ -201,22 +261,28 @@ const tests = {
         for (const name of ["hbm_read_bytes", "hbm_write_bytes", "sram_peak_bytes", "hbm_footprint_bytes"]) {
           equal(values[name], own[name], `${what}: ${stage} ${name}`);
         }
-        for (const name of ["floor_ms", "flops_per_byte", "wait_share"]) near(values[name], own[name], `${what}: ${stage} ${name}`);
+        for (const name of ["floor_ms", "flops_per_byte", "wait_share"])
+          near(values[name], own[name], `${what}: ${stage} ${name}`);
         const total = own.hbm_read_bytes + own.hbm_write_bytes;
         equal(values.hbm_bytes, total, `${what}: ${stage} total`);
         if (bound !== null) near(values.of_bound, total / bound, `${what}: ${stage} over the lower bound`);
-        if (naive && !naive.refused) near(values.of_naive, total / (naive.hbm_read_bytes + naive.hbm_write_bytes), `${what}: ${stage} of naive`);
+        if (naive && !naive.refused)
+          near(values.of_naive, total / (naive.hbm_read_bytes + naive.hbm_write_bytes), `${what}: ${stage} of naive`);
         equal(texts.tiles.replaceAll(",", ""), `${own.tile_rows} × ${own.tile_cols}`, `${what}: ${stage} tiles`);
         equal(texts.by, own.bound, `${what}: ${stage} is bound by`);
       }
     }
     // As a reader does it: the field, then the slider by keyboard.
     await page.getByLabel("N, exactly").fill("300000");
-    await page.waitForFunction(() => document.querySelector(".what-if tr[data-stage=fused]").classList.contains("refused"));
+    await page.waitForFunction(() =>
+      document.querySelector(".what-if tr[data-stage=fused]").classList.contains("refused"),
+    );
     const said = await page.textContent(".what-if tr[data-stage=fused]");
     check(said.includes("whole row of S must fit"), "fused says why it cannot run", said);
     await page.getByLabel("M, exactly").fill("16");
-    await page.waitForFunction(() => document.querySelector(".explorer .story").textContent.startsWith("No stage can run"));
+    await page.waitForFunction(() =>
+      document.querySelector(".explorer .story").textContent.startsWith("No stage can run"),
+    );
     await page.getByRole("button", { name: "Back to the run above" }).click();
     await page.locator("#size-N").focus();
     const before = await page.evaluate("flashlab.explorer.setting.N");
@@ -231,7 +297,7 @@ const tests = {
     await page.keyboard.press("Tab");
     await page.evaluate("flashlab.player.jump(flashlab.player.length)");
     const said = await page.textContent(".story");
-    check(/^L = m \+ log l = /.test(said), "the last thing said of a row is its L", said);
+    check(said.startsWith("L = m + log l = "), "the last thing said of a row is its L", said);
     equal((await page.$$(".row-table tbody tr")).length, 5, "a line for each tile of columns");
     await close(page);
   },
@@ -314,23 +380,33 @@ const tests = {
     await slider.scrollIntoViewIfNeeded();
     const box = await slider.boundingBox();
     const before = await page.evaluate("flashlab.explorer.setting.N");
-    await drag(page, { x: box.x + box.width / 2, y: box.y + box.height / 2 }, { x: box.x + 0.9 * box.width, y: box.y + box.height / 2 });
+    await drag(
+      page,
+      { x: box.x + box.width / 2, y: box.y + box.height / 2 },
+      { x: box.x + 0.9 * box.width, y: box.y + box.height / 2 },
+    );
     check((await page.evaluate("flashlab.explorer.setting.N")) > before, "the slider of N follows the finger");
     await close(page);
 
     const profile = await open(pageOf("--profile", programOf("transpose")), phone);
     const line = profile.locator("tr.counted").first();
     await line.locator(".code-text").tap({ position: { x: 4, y: 4 } });
-    equal(await profile.textContent(".detail h2"), `Line ${await line.getAttribute("data-line")}`, "a tap chooses a line");
+    equal(
+      await profile.textContent(".detail h2"),
+      `Line ${await line.getAttribute("data-line")}`,
+      "a tap chooses a line",
+    );
     await close(profile);
   },
 
   async "axe finds nothing serious and no page scrolls sideways, from a phone to a wall, in light and dark"() {
-    const change = (some) => (page) => page.evaluate((some) => {
-      window.flashlab.explorer.change(some);
-      return new Promise(requestAnimationFrame);
-    }, some);
-    const pickRow = (page) => page.evaluate("flashlab.player.seek(Math.floor(flashlab.player.length / 2)); flashlab.player.pickRow(30)");
+    const change = (some) => (page) =>
+      page.evaluate((some) => {
+        window.flashlab.explorer.change(some);
+        return new Promise(requestAnimationFrame);
+      }, some);
+    const pickRow = (page) =>
+      page.evaluate("flashlab.player.seek(Math.floor(flashlab.player.length / 2)); flashlab.player.pickRow(30)");
     const transpose = programOf("transpose");
     const kinds = [
       ["a stage with its charts", pageOf("online-q"), () => {}],
@@ -338,7 +414,11 @@ const tests = {
       ["N too large for fused", pageOf("online-q"), change({ N: 300000 })],
       ["M too small for any", pageOf("online-q"), change({ N: 1000, M: 16 })],
       ["two stages", pageOf("naive", "--versus", "online-q"), pickRow],
-      ["more events than a film holds", pageOf("naive", "--seq", "8000", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"), () => {}],
+      [
+        "more events than a film holds",
+        pageOf("naive", "--seq", "8000", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"),
+        () => {},
+      ],
       ["a profile", pageOf("--profile", transpose), () => {}],
       ["a profile without caches", pageOf("--profile", transpose, "--device", "none"), () => {}],
       ["a profile with a finding", pageOf("--profile", programOf("off_by_one")), () => {}],
@@ -367,7 +447,9 @@ const tests = {
   },
 
   async "what cannot be played or mended is said, and nothing false beside it"() {
-    const page = await open(pageOf("naive", "--seq", "8000", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"));
+    const page = await open(
+      pageOf("naive", "--seq", "8000", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"),
+    );
     const said = await page.textContent(".player");
     check(said.includes("too many to play"), "a film of too many steps says so", said);
     equal(await page.locator(".player :is(button, canvas, table)").count(), 0, "and shows no player of nothing");
@@ -391,33 +473,56 @@ const tests = {
       equal(launches.length, want.launches.length, `${program}: as many launches`);
       for (const [i, launch] of want.launches.entries()) {
         const what = `${program}, launch ${i}`;
-        for (const [name, value] of Object.entries(launches[i].metrics)) equal(value, launch.metrics[name], `${what}: ${name}`);
+        for (const [name, value] of Object.entries(launches[i].metrics))
+          equal(value, launch.metrics[name], `${what}: ${name}`);
         if (launches.length > 1) await page.locator("#launch").selectOption(String(i));
-        const shown = await page.$$eval("tr.counted", (rows) => rows.map((row) =>
-          [Number(row.dataset.line), ...[...row.querySelectorAll("td")].slice(0, 4).map((cell) => cell.textContent)]));
+        const shown = await page.$$eval("tr.counted", (rows) =>
+          rows.map((row) => [
+            Number(row.dataset.line),
+            ...[...row.querySelectorAll("td")].slice(0, 4).map((cell) => cell.textContent),
+          ]),
+        );
         const lines = [...new Set(launch.lines.map(({ line }) => line))].sort((a, b) => a - b);
         const ratio = (rows, name) => {
           const sum = (name) => rows.reduce((sum, row) => sum + row[name], 0);
           return rows.length === 0 ? "" : String(Number((sum(name) / sum("requests")).toPrecision(3)));
         };
-        equal(shown, lines.map((line) => {
-          const rows = launch.lines.filter((row) => row.line === line);
-          const sum = (name) => rows.reduce((sum, row) => sum + row[name], 0).toLocaleString("en-US");
-          const of = (memory) => rows.filter((row) => row.memory === memory);
-          return [line, sum("requests"), ratio(of("global"), "sectors"), ratio(of("shared"), "wavefronts"),
-            sum("bank_conflicts") === "0" ? "" : sum("bank_conflicts")];
-        }), `${what}: the counters beside the source`);
+        equal(
+          shown,
+          lines.map((line) => {
+            const rows = launch.lines.filter((row) => row.line === line);
+            const sum = (name) => rows.reduce((sum, row) => sum + row[name], 0).toLocaleString("en-US");
+            const of = (memory) => rows.filter((row) => row.memory === memory);
+            return [
+              line,
+              sum("requests"),
+              ratio(of("global"), "sectors"),
+              ratio(of("shared"), "wavefronts"),
+              sum("bank_conflicts") === "0" ? "" : sum("bank_conflicts"),
+            ];
+          }),
+          `${what}: the counters beside the source`,
+        );
         for (const row of launch.lines) {
-          const sites = launches[i].sites.filter((s) => s.line === row.line && s.op === row.operation && s.memory === row.memory);
+          const sites = launches[i].sites.filter(
+            (s) => s.line === row.line && s.op === row.operation && s.memory === row.memory,
+          );
           for (const name of ["requests", "sectors", "wavefronts", "bank_conflicts", "bytes"]) {
-            equal(sites.reduce((sum, s) => sum + s[name], 0), row[name], `${what}, line ${row.line} ${row.memory} ${row.operation}: ${name}`);
+            equal(
+              sites.reduce((sum, s) => sum + s[name], 0),
+              row[name],
+              `${what}, line ${row.line} ${row.memory} ${row.operation}: ${name}`,
+            );
           }
         }
         const hit = launch.metrics["l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_hit.sum"];
         const missed = launch.metrics["l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_miss.sum"];
         const fetched = launch.metrics["dram__bytes_read.sum"] / 32;
-        equal(await page.$$eval(".caches-table tr td:first-of-type", (cells) => cells.map((c) => c.textContent)),
-          [hit + missed, hit, missed - fetched, fetched].map((value) => value.toLocaleString("en-US")), `${what}: through the caches`);
+        equal(
+          await page.$$eval(".caches-table tr td:first-of-type", (cells) => cells.map((c) => c.textContent)),
+          [hit + missed, hit, missed - fetched, fetched].map((value) => value.toLocaleString("en-US")),
+          `${what}: through the caches`,
+        );
       }
       check((await page.$$(".lanes-table")).length > 0, `${program}: a line's lanes are shown`);
       await close(page);
@@ -444,14 +549,20 @@ const tests = {
     const paints = [];
     for (let i = 0; i < 3; ++i) {
       const page = await open(pageOf("online-q"));
-      paints.push(await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity"));
+      paints.push(
+        await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity"),
+      );
       await close(page);
     }
     const paint = Math.min(...paints); // another program on the machine only adds
     check(paint < 1000, `first paint after ${Math.round(paint)} ms`);
-    console.log(`first paint after ${Math.round(paint)} ms, ${(statSync(pageOf("online-q")).size / 1e6).toFixed(2)} MB`);
+    console.log(
+      `first paint after ${Math.round(paint)} ms, ${(statSync(pageOf("online-q")).size / 1e6).toFixed(2)} MB`,
+    );
     for (const [what, args, speed] of [
-      ["naive", ["naive"], 0], ["online-q", ["online-q"], 0], ["online-q, a step at a time", ["online-q"], -2],
+      ["naive", ["naive"], 0],
+      ["online-q", ["online-q"], 0],
+      ["online-q, a step at a time", ["online-q"], -2],
       ["two stages", ["naive", "--versus", "online-q"], 0],
     ]) {
       const page = await open(pageOf(...args));
@@ -466,65 +577,82 @@ const tests = {
       check(await page.evaluate("flashlab.player.playing"), `${what}: it still plays`);
       check(main < MAIN_BUDGET_MS, `${what}: a frame costs the page's thread ${main.toFixed(2)} ms`);
       check(all < ALL_BUDGET_MS, `${what}: a frame costs all threads ${all.toFixed(2)} ms`);
-      console.log(`${what}: ${perSecond.toFixed(1)} frames a second; one costs the page's thread ${main.toFixed(2)} ms, ` +
-        `all threads ${all.toFixed(2)} ms of CPU time (load ${loadavg()[0].toFixed(1)})`);
+      console.log(
+        `${what}: ${perSecond.toFixed(1)} frames a second; one costs the page's thread ${main.toFixed(2)} ms, ` +
+          `all threads ${all.toFixed(2)} ms of CPU time (load ${loadavg()[0].toFixed(1)})`,
+      );
       await close(page);
     }
   },
 
   async "at 100,000 events it scrubs without lag"() {
-    const page = await open(pageOf("naive", "--seq", "1500", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"));
+    const page = await open(
+      pageOf("naive", "--seq", "1500", "--dim", "16", "--br", "16", "--bc", "16", "--count-only"),
+    );
     const events = await page.evaluate("flashlab.player.length");
     check(events > 100000, `a long film: ${events} events`);
     const jumps = 100;
-    const { main } = await costOf(() => page.evaluate(async (jumps) => {
-      const { player } = window.flashlab;
-      for (let i = 0; i < jumps; ++i) {
-        player.seek(Math.floor((player.length * ((i * 37) % jumps)) / jumps));
-        await new Promise(requestAnimationFrame);
-      }
-    }, jumps));
+    const { main } = await costOf(() =>
+      page.evaluate(async (jumps) => {
+        const { player } = window.flashlab;
+        for (let i = 0; i < jumps; ++i) {
+          player.seek(Math.floor((player.length * ((i * 37) % jumps)) / jumps));
+          await new Promise(requestAnimationFrame);
+        }
+      }, jumps),
+    );
     const jump = main / jumps;
     check(jump < 2 * FRAME_MS, `a jump, painted, costs ${jump.toFixed(1)} ms`);
     // A hand on the scrubber: how long after a move of the pointer its picture is painted.
     const box = await page.locator(".scrub").boundingBox();
     await page.evaluate(() => {
       window.lags = [];
-      document.querySelector(".scrub").addEventListener("input", (event) =>
-        requestAnimationFrame(() => setTimeout(() => window.lags.push(performance.now() - event.timeStamp))));
+      document
+        .querySelector(".scrub")
+        .addEventListener("input", (event) =>
+          requestAnimationFrame(() => setTimeout(() => window.lags.push(performance.now() - event.timeStamp))),
+        );
     });
     await page.mouse.move(box.x + 10, box.y + box.height / 2);
     await page.mouse.down();
-    for (let i = 0; i < 40; ++i) await page.mouse.move(box.x + 10 + ((i * 17) % 40) * (box.width - 20) / 40, box.y + box.height / 2);
+    for (let i = 0; i < 40; ++i)
+      await page.mouse.move(box.x + 10 + (((i * 17) % 40) * (box.width - 20)) / 40, box.y + box.height / 2);
     await page.mouse.up();
-    const lags = await page.evaluate("new Promise((done) => setTimeout(() => done(window.lags.sort((a, b) => a - b)), 200))");
+    const lags = await page.evaluate(
+      "new Promise((done) => setTimeout(() => done(window.lags.sort((a, b) => a - b)), 200))",
+    );
     check(lags.length > 20, `the scrubber follows the pointer: ${lags.length} moves`);
     const median = lags[lags.length >> 1];
     check(median < 100, `half of the moves are painted later than ${median.toFixed(0)} ms`);
-    console.log(`${events.toLocaleString("en-US")} events: a jump anywhere costs ${jump.toFixed(1)} ms of CPU time; ` +
-      `dragged, it is painted after ${median.toFixed(0)} ms (load ${loadavg()[0].toFixed(1)})`);
+    console.log(
+      `${events.toLocaleString("en-US")} events: a jump anywhere costs ${jump.toFixed(1)} ms of CPU time; ` +
+        `dragged, it is painted after ${median.toFixed(0)} ms (load ${loadavg()[0].toFixed(1)})`,
+    );
     await close(page);
   },
 
   async "who asks for less motion gets still pictures"() {
     const page = await open(pageOf("online-q"), { motion: "reduce" });
-    const [pictures, between] = await page.evaluate(() => new Promise((done) => {
-      const { player } = window.flashlab;
-      const [view] = player.views;
-      const show = view.show.bind(view);
-      let pictures = 0;
-      let between = 0;
-      view.show = (at, progress, tell) => {
-        pictures += 1;
-        if (progress !== 1) between += 1;
-        show(at, progress, tell);
-      };
-      player.play();
-      setTimeout(() => {
-        player.pause();
-        done([pictures, between]);
-      }, 1500);
-    }));
+    const [pictures, between] = await page.evaluate(
+      () =>
+        new Promise((done) => {
+          const { player } = window.flashlab;
+          const [view] = player.views;
+          const show = view.show.bind(view);
+          let pictures = 0;
+          let between = 0;
+          view.show = (at, progress, tell) => {
+            pictures += 1;
+            if (progress !== 1) between += 1;
+            show(at, progress, tell);
+          };
+          player.play();
+          setTimeout(() => {
+            player.pause();
+            done([pictures, between]);
+          }, 1500);
+        }),
+    );
     check(pictures <= 6 && between === 0, `${pictures} pictures in 1.5 s, ${between} of them on the way`);
     await close(page);
   },

@@ -1,4 +1,5 @@
-// node charts.mjs DATA FOLDER: reads the page's data from a file, writes each chart there as a picture that stands alone.
+// node charts.mjs DATA FOLDER: reads the page's data from a file, writes each chart there as a picture that stands
+// alone.
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseHTML } from "linkedom";
@@ -12,8 +13,15 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const formulas = new Formulas(data.formulas);
 const { problem, device } = data.report;
 const setting = {
-  N: problem.seq, d: problem.dim, heads: problem.batch * problem.heads, dtype: problem.dtype, causal: problem.causal,
-  M: device.sram_bytes, Br: data.given.Br, Bc: data.given.Bc, device: data.devices.find(({ name }) => name === device.name),
+  N: problem.seq,
+  d: problem.dim,
+  heads: problem.batch * problem.heads,
+  dtype: problem.dtype,
+  causal: problem.causal,
+  M: device.sram_bytes,
+  Br: data.given.Br,
+  Bc: data.given.Bc,
+  device: data.devices.find(({ name }) => name === device.name),
 };
 const options = { width: 760, document };
 

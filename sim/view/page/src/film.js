@@ -25,7 +25,11 @@ export class Film {
     Object.assign(this, { source: json.source, sourcePath: json.source_path });
     Object.assign(this, { tileRows: json.tile_rows, tileCols: json.tile_cols, N: problem.seq, d: problem.dim });
     this.acts = json.acts.map(([kind, tensor, operation, line, bytes]) => ({
-      kind, tensor: TENSORS.indexOf(tensor), operation, line, bytes,
+      kind,
+      tensor: TENSORS.indexOf(tensor),
+      operation,
+      line,
+      bytes,
     }));
     this.places = new Int32Array(bytesOf(json.places));
     this.actOf = indices(json.act_of);
@@ -153,8 +157,14 @@ export class Machine {
   #snapshot() {
     const { at, used, highest, line } = this;
     return {
-      at, used, highest, line,
-      read: this.read.slice(), written: this.written.slice(), loads: this.loads.slice(), stores: this.stores.slice(),
+      at,
+      used,
+      highest,
+      line,
+      read: this.read.slice(),
+      written: this.written.slice(),
+      loads: this.loads.slice(),
+      stores: this.stores.slice(),
       resident: this.resident.map((tile) => ({ ...tile })),
     };
   }
@@ -218,7 +228,10 @@ export class Machine {
     for (const tile of this.resident) {
       if (!sameMatrix(tile.tensor, tensor)) continue;
       const place = this.film.place(tile.place);
-      const within = at.row >= place.row && at.row < place.row + place.rows && at.column >= place.column &&
+      const within =
+        at.row >= place.row &&
+        at.row < place.row + place.rows &&
+        at.column >= place.column &&
         at.column < place.column + place.columns;
       if (within) tile.tensor = tensor;
     }

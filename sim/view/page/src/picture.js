@@ -30,7 +30,10 @@ class Sheet {
     this.canvas.height = Math.ceil((y + h) * ratio) - top;
     const { style, width, height } = this.canvas;
     Object.assign(style, {
-      left: `${left / ratio}px`, top: `${top / ratio}px`, width: `${width / ratio}px`, height: `${height / ratio}px`,
+      left: `${left / ratio}px`,
+      top: `${top / ratio}px`,
+      width: `${width / ratio}px`,
+      height: `${height / ratio}px`,
     });
     this.transform = [ratio, 0, 0, ratio, -left, -top];
     this.dirty = true;
@@ -172,7 +175,11 @@ export class Picture {
       if (!output || place.columns * this.boxes[place.tensor].perColumn > 6) {
         this.#drawCell(cell);
       } else if (loads[cell] + stores[cell] > 0) {
-        const continues = run && run.tensor === place.tensor && run.row === place.row && run.rows === place.rows &&
+        const continues =
+          run &&
+          run.tensor === place.tensor &&
+          run.row === place.row &&
+          run.rows === place.rows &&
           run.column + run.columns === place.column;
         if (continues) run.columns += place.columns;
         else {
@@ -226,7 +233,11 @@ export class Picture {
     context.textAlign = small ? "center" : "left";
     context.fillText(LABELS[tensor], small ? b.x + b.w / 2 : b.x, b.y - 0.35 * this.font);
     if (!ghost) return;
-    this.#wrap(context, `${LABELS[tensor]} is never in HBM: ${bytes(this.film.N ** 2 * this.elementBytes)} a head that need not move`, b);
+    this.#wrap(
+      context,
+      `${LABELS[tensor]} is never in HBM: ${bytes(this.film.N ** 2 * this.elementBytes)} a head that need not move`,
+      b,
+    );
   }
 
   #wrap(context, text, b) {
@@ -242,7 +253,8 @@ export class Picture {
     const step = 1.2 * this.font;
     if (lines.length * step > b.h || b.w < 5 * this.font) return;
     lines.forEach((line, i) =>
-      context.fillText(line, b.x + b.w / 2, b.y + b.h / 4 + (i - (lines.length - 1) / 2) * step));
+      context.fillText(line, b.x + b.w / 2, b.y + b.h / 4 + (i - (lines.length - 1) / 2) * step),
+    );
   }
 
   /** Inputs: darker with each load, up to the number of loads in the whole run. Outputs: filled once stored. */
@@ -352,8 +364,9 @@ export class Picture {
   /** Moves the tile between its matrix and its place in SRAM; an element that the compositor moves, not a canvas. */
   #fly(act, place, progress) {
     if (!this.#drawn(act.tensor)) return false;
-    const index = this.machine.resident.findLastIndex((tile) =>
-      tile.tensor === act.tensor && this.film.place(tile.place).row === place.row);
+    const index = this.machine.resident.findLastIndex(
+      (tile) => tile.tensor === act.tensor && this.film.place(tile.place).row === place.row,
+    );
     const to = this.slots?.[index];
     if (!to) return false;
     const from = rectangle(this.boxes, place.tensor, place);

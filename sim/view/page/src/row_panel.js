@@ -44,14 +44,41 @@ export class RowPanel {
     this.story = element("p", { class: "story" });
     this.body = element("tbody");
     this.lines = [];
-    const table = element("table", { class: "row-table" },
-      element("thead", {}, element("tr", {}, ...HEADS.map((text) => element("th", { scope: "col" }, text)))), this.body);
-    this.node = element("section", { class: "panel row-panel" },
+    const table = element(
+      "table",
+      { class: "row-table" },
+      element("thead", {}, element("tr", {}, ...HEADS.map((text) => element("th", { scope: "col" }, text)))),
+      this.body,
+    );
+    this.node = element(
+      "section",
+      { class: "panel row-panel" },
       element("h3", {}, "One row, with its numbers"),
-      film.rowStarts.length === 0 ? element("p", {}, film.leftOut) : element("div", {},
-        element("label", { class: "pick" }, "Row ", this.input, ` of ${film.N}`,
-          element("span", { class: "soft" }, film.rowStep > 1 ? ` (every ${film.rowStep}th is kept)` : " (or press a row in the picture)")),
-        this.story, element("div", { class: "scroll newest", tabindex: 0, role: "region", "aria-label": "The row's statistics" }, table)));
+      film.rowStarts.length === 0
+        ? element("p", {}, film.leftOut)
+        : element(
+            "div",
+            {},
+            element(
+              "label",
+              { class: "pick" },
+              "Row ",
+              this.input,
+              ` of ${film.N}`,
+              element(
+                "span",
+                { class: "soft" },
+                film.rowStep > 1 ? ` (every ${film.rowStep}th is kept)` : " (or press a row in the picture)",
+              ),
+            ),
+            this.story,
+            element(
+              "div",
+              { class: "scroll newest", tabindex: 0, role: "region", "aria-label": "The row's statistics" },
+              table,
+            ),
+          ),
+    );
   }
 
   pick(row) {
@@ -109,8 +136,10 @@ export class RowPanel {
         return `S = QKᵀ/√d: the largest score of this tile's row is ${r(values[0])}.`;
       case "raise_max": {
         const old = this.#before(known, "raise_max") ?? -Infinity;
-        return `m: ${r(old)} → ${r(values[0])}; α = exp(${r(old)} − ${r(values[0])}) = ${r(values[1])}.` +
-          (values[1] === 1 ? " The maximum stands: nothing is rescaled." : "");
+        return (
+          `m: ${r(old)} → ${r(values[0])}; α = exp(${r(old)} − ${r(values[0])}) = ${r(values[1])}.` +
+          (values[1] === 1 ? " The maximum stands: nothing is rescaled." : "")
+        );
       }
       case "exponentiate":
         return `P = exp(S − m): the row of P in this tile sums to ${r(values[0])}.`;
@@ -118,12 +147,16 @@ export class RowPanel {
         const old = this.#before(known, "add_row_sums") ?? 0;
         return `l ← α·l + ΣP: the sum was ${r(old)} and is ${r(values[0])}.`;
       }
-      case "scale_rows":
-        return `O ← O × ${r(values[0])}: what was summed under the old maximum shrinks; O₀ = ${r(values[1])}, O₁ = ${r(values[2])}.`;
+      case "scale_rows": {
+        const now = `O₀ = ${r(values[1])}, O₁ = ${r(values[2])}`;
+        return `O ← O × ${r(values[0])}: what was summed under the old maximum shrinks; ${now}.`;
+      }
       case "add_product":
         return `O ← O + P V: O₀ = ${r(values[0])}, O₁ = ${r(values[1])}.`;
-      case "divide_rows":
-        return `${tensor === 5 ? "O" : "P"} ← row ÷ l = row ÷ ${r(values[0])}: first elements ${r(values[1])}, ${r(values[2])}.`;
+      case "divide_rows": {
+        const now = `first elements ${r(values[1])}, ${r(values[2])}`;
+        return `${tensor === 5 ? "O" : "P"} ← row ÷ l = row ÷ ${r(values[0])}: ${now}.`;
+      }
       default:
         return `L = m + log l = ${r(values[0])}.`;
     }

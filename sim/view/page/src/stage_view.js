@@ -18,20 +18,64 @@ class BytesPanel {
       const cells = ["read", "written"].map((direction) => {
         const number = element("span", { class: "number" });
         const bar = element("span", { class: `bar ${direction}`, style: `--color: var(--${TENSORS[tensor]})` });
-        return { number, bar, cell: element("td", { "data-tensor": TENSORS[tensor], "data-direction": direction }, number, bar) };
+        return {
+          number,
+          bar,
+          cell: element("td", { "data-tensor": TENSORS[tensor], "data-direction": direction }, number, bar),
+        };
       });
       this.rows.push(cells);
-      body.append(element("tr", { class: never ? "never" : "" },
-        element("th", { scope: "row" }, element("span", { class: "dot", style: `background: var(--${TENSORS[tensor]})` }), nameOf(tensor)),
-        ...cells.map(({ cell }) => cell)));
+      body.append(
+        element(
+          "tr",
+          { class: never ? "never" : "" },
+          element(
+            "th",
+            { scope: "row" },
+            element("span", { class: "dot", style: `background: var(--${TENSORS[tensor]})` }),
+            nameOf(tensor),
+          ),
+          ...cells.map(({ cell }) => cell),
+        ),
+      );
     }
-    this.totals = ["read", "written"].map((direction) => element("td", { "data-tensor": "all", "data-direction": direction }));
-    this.all = ["read", "written"].map((direction) => element("td", { "data-tensor": "heads", "data-direction": direction }));
-    body.append(element("tr", { class: "total" }, element("th", { scope: "row" }, heads > 1 ? "this head" : "all"), ...this.totals));
-    if (heads > 1) body.append(element("tr", { class: "total" }, element("th", { scope: "row" }, `× ${heads} heads`), ...this.all));
-    this.node = element("section", { class: "panel" }, element("h3", {}, "Bytes over the HBM boundary"),
-      element("table", { class: "bytes" },
-        element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""), element("th", { scope: "col" }, "read"), element("th", { scope: "col" }, "written"))), body));
+    this.totals = ["read", "written"].map((direction) =>
+      element("td", { "data-tensor": "all", "data-direction": direction }),
+    );
+    this.all = ["read", "written"].map((direction) =>
+      element("td", { "data-tensor": "heads", "data-direction": direction }),
+    );
+    body.append(
+      element(
+        "tr",
+        { class: "total" },
+        element("th", { scope: "row" }, heads > 1 ? "this head" : "all"),
+        ...this.totals,
+      ),
+    );
+    if (heads > 1)
+      body.append(element("tr", { class: "total" }, element("th", { scope: "row" }, `× ${heads} heads`), ...this.all));
+    this.node = element(
+      "section",
+      { class: "panel" },
+      element("h3", {}, "Bytes over the HBM boundary"),
+      element(
+        "table",
+        { class: "bytes" },
+        element(
+          "thead",
+          {},
+          element(
+            "tr",
+            {},
+            element("th", { scope: "col" }, ""),
+            element("th", { scope: "col" }, "read"),
+            element("th", { scope: "col" }, "written"),
+          ),
+        ),
+        body,
+      ),
+    );
   }
 
   update(machine) {
@@ -61,17 +105,33 @@ class BytesPanel {
 
 class SourcePanel {
   constructor(film) {
-    this.lines = film.source.trimEnd().split("\n").map((text, index) => {
-      const comment = text.indexOf("//");
-      const code = comment < 0 ? text : text.slice(0, comment);
-      return element("li", { value: index + 1 }, code || " ",
-        comment < 0 ? null : element("span", { class: "comment" }, text.slice(comment)));
-    });
-    this.list = element("ol", { class: "source", tabindex: 0, "aria-label": `The program ${film.sourcePath}` }, ...this.lines);
+    this.lines = film.source
+      .trimEnd()
+      .split("\n")
+      .map((text, index) => {
+        const comment = text.indexOf("//");
+        const code = comment < 0 ? text : text.slice(0, comment);
+        return element(
+          "li",
+          { value: index + 1 },
+          code || " ",
+          comment < 0 ? null : element("span", { class: "comment" }, text.slice(comment)),
+        );
+      });
+    this.list = element(
+      "ol",
+      { class: "source", tabindex: 0, "aria-label": `The program ${film.sourcePath}` },
+      ...this.lines,
+    );
     this.scrolled = 0;
     this.list.addEventListener("scroll", () => (this.scrolled = this.list.scrollTop), { passive: true });
-    this.node = element("section", { class: "panel source-panel" },
-      element("h3", {}, "The line that acts"), element("p", { class: "soft" }, film.sourcePath), this.list);
+    this.node = element(
+      "section",
+      { class: "panel source-panel" },
+      element("h3", {}, "The line that acts"),
+      element("p", { class: "soft" }, film.sourcePath),
+      this.list,
+    );
   }
 
   /** Where the lines stand: read here, because reading it while a frame is made would force a layout. */
@@ -97,8 +157,16 @@ class SourcePanel {
 
 function legend() {
   const key = (className, text) => element("li", {}, element("span", { class: `key ${className}` }), text);
-  return element("ul", { class: "legend soft" }, key("pale", "in HBM"), key("half", "read (the more, the stronger) or written"),
-    key("full", "in SRAM now"), key("acting", "acts now"), key("ghost", "never in HBM"), key("row", "your row"));
+  return element(
+    "ul",
+    { class: "legend soft" },
+    key("pale", "in HBM"),
+    key("half", "read (the more, the stronger) or written"),
+    key("full", "in SRAM now"),
+    key("acting", "acts now"),
+    key("ghost", "never in HBM"),
+    key("row", "your row"),
+  );
 }
 
 export class StageView {

@@ -118,9 +118,11 @@ async function look(page, name) {
         });
         if (formulas.math) say("MathJax did not start");
         for (const error of formulas.errors) say(`a formula is not understood: ${error}`);
-        const missing = await page.evaluate(() =>
-          [...document.images].filter((i) => i.naturalWidth === 0 && i.src).map((i) => i.src),
-        );
+        const missing = await page.evaluate(async () => {
+          const images = [...document.images].filter(({ src }) => src);
+          await Promise.allSettled(images.map((image) => image.decode())); // scripts add some late
+          return images.filter(({ naturalWidth }) => naturalWidth === 0).map(({ src }) => src);
+        });
         for (const picture of missing) say(`a picture is missing: ${picture}`);
         const bare = await page.evaluate(
           () =>

@@ -12,6 +12,6 @@ for name in first elsewhere/second; do # in folders of different depth: no path 
   (cd "$desk/$name" && npm ci --no-audit --no-fund --loglevel=error >"$desk/npm" 2>&1 && node build.mjs "$desk/$name/parts") ||
     { cat "$desk/npm" && exit 1; }
 done
-diff -r "$desk/first/parts" "$desk/elsewhere/second/parts"
-if [[ -n $built ]]; then diff -r "$desk/first/parts" "$built"; fi
+diff -rq "$desk/first/parts" "$desk/elsewhere/second/parts"
+if [[ -n $built ]]; then diff -rq "$desk/first/parts" "$built"; fi
 cd "$desk/first/parts" && sha256sum ./*

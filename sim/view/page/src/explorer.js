@@ -218,20 +218,25 @@ export class Explorer {
 
   update() {
     const { setting, formulas } = this;
+    // Read before anything changes: after that, each reading would have the whole page laid out anew.
+    const widths = new Map(Object.values(this.charts).map((chart) => [chart, Math.max(280, chart.clientWidth || 320)]));
     const all = answers(formulas, setting);
     const naive = all.find(({ stage }) => stage === "naive").of;
     const bound = formulas.lowerBound(valuesOf(setting));
     this.table.replaceChildren(...all.map((answer) => this.#row(answer, naive, bound)));
     setText(this.note, this.#tell(all, bound));
     const draw = (name, make) => {
-      const width = Math.max(280, this.charts[name].clientWidth || 320);
-      this.charts[name].replaceChildren(make({ width }));
+      const chart = this.charts[name];
+      chart.replaceChildren(make({ width: widths.get(chart) }));
     };
     draw("traffic", (options) => traffic(formulas, setting, options));
     draw("roofline", (options) => roofline(formulas, setting, options));
     draw("N", (options) => curve(formulas, setting, "N", options));
     draw("M", (options) => curve(formulas, setting, "M", options));
-    if (this.data.ladder.rungs.length) draw("ladder", (options) => ladder(this.data.ladder, options));
+    const wide = widths.get(this.charts.ladder);
+    if (this.data.ladder.rungs.length && wide !== this.ladderWide)
+      draw("ladder", (options) => ladder(this.data.ladder, options));
+    this.ladderWide = wide; // it was measured: no slider moves it
   }
 
   #row({ stage, of, largest }, naive, bound) {

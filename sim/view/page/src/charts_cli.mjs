@@ -29,7 +29,8 @@ function write(name, svg) {
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("font-family", "system-ui, sans-serif");
   const style = document.createElement("style");
-  style.textContent = `${theme} svg { background: var(--card); }`;
+  // Alone, a picture brings its ground with it; within the page Plot is told to leave it clear.
+  style.textContent = `${theme} svg { background: var(--card) !important; }`;
   svg.insertBefore(style, svg.firstChild);
   const path = `${folder}/${name}.svg`;
   writeFileSync(`${path}.part`, `${svg.outerHTML}\n`);

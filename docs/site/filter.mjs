@@ -9,7 +9,8 @@ const root = process.cwd();
 const file = relative(root, resolve(process.argv[2]));
 const pages = new Set(allPages(root));
 const label = labelOf(file);
-const isApi = (path) => /^(sim|cuda\/kernels)\/.*\.(hpp|cuh)$/.test(path) && !/^sim\/(cli|simt\/(include|compile|runtime))\//.test(path);
+const isApi = (path) =>
+  /^(sim|cuda\/kernels)\/.*\.(hpp|cuh)$/.test(path) && !/^sim\/(cli|simt\/(include|compile|runtime))\//.test(path);
 
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
@@ -43,17 +44,21 @@ function prose(text) {
     .replace(/<a (?:id|name)="([^"]+)">/g, (all, name) => `<a name="${label}--${name}">`)
     .replace(/!\[([^\]]*)\]\(([^)\s]+)\)/g, (all, alt, path) => {
       if (/^[a-z]+:/.test(path)) throw new Error(`${file}: a picture from outside: ${path}`);
-      return `<img class="figure" src="figures/${basename(path)}" alt="${escaped(alt).replaceAll('"', "&quot;")}">`;
+      const name = escaped(alt).replaceAll('"', "&quot;");
+      const image = `<img class="figure" src="figures/${basename(path)}" alt="${name}">`;
+      return `<span class="figure" tabindex="0">${image}</span>`;
     })
-    .replace(/\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)/g, (all, text, to) => link(text, to));
+    .replace(/\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)/g, (all, text, to) => link(text, to));
 }
 
 /** One line outside of code blocks. Code spans stay; formulas become Doxygen's. */
 let display = false; // inside $$ … $$
 function inline(line) {
   let result = "";
-  // Bold around code is none to Doxygen.
-  let rest = line.replace(/\*\*((?:[^*`]|`[^`]*`)*`[^`]*`(?:[^*`]|`[^`]*`)*)\*\*/g, "<b>$1</b>");
+  // Bold around code or a link is none to Doxygen.
+  let rest = line
+    .replace(/\*\*((?:[^*`]|`[^`]*`)*`[^`]*`(?:[^*`]|`[^`]*`)*)\*\*/g, "<b>$1</b>")
+    .replace(/\*\*(\[[^[\]`*]*\]\([^()\s]+\))\*\*/g, "<b>$1</b>");
   while (rest !== "") {
     if (display) {
       const end = rest.indexOf("$$");
@@ -66,7 +71,7 @@ function inline(line) {
     const at = rest.search(/`|\$/);
     if (at < 0) return result + prose(rest);
     // A link may hold code: [`a`](b). It is taken as a whole.
-    const whole = rest.match(/!?\[(?:[^\[\]]|\[[^\]]*\])*\]\([^()\s]+\)/);
+    const whole = rest.match(/!?\[(?:[^[\]]|\[[^\]]*\])*\]\([^()\s]+\)/);
     if (whole && whole.index < at && whole.index + whole[0].length > at) {
       result += prose(rest.slice(0, whole.index + whole[0].length));
       rest = rest.slice(whole.index + whole[0].length);
@@ -98,7 +103,11 @@ function inline(line) {
 function caption(marker) {
   const output = marker.match(/^<!-- output[^:]*: (.*) -->$/);
   if (output) {
-    return `@htmlonly[block]<span class="from"><code>${escaped(output[1].replace(/^\.\//, ""))}</code></span>@endhtmlonly`;
+    // Word by word: a line must not end within "--count-only".
+    const words = escaped(output[1].replace(/^\.\//, ""))
+      .split(" ")
+      .map((word) => `<span>${word}</span>`);
+    return `@htmlonly[block]<span class="from"><code>${words.join(" ")}</code></span>@endhtmlonly`;
   }
   const snippet = marker.match(/^<!-- snippet[^:]*: ([^#\s]*)(#(.*))? -->$/);
   if (!snippet) return "";
@@ -108,7 +117,7 @@ function caption(marker) {
 
 // A link that is broken over two lines becomes two links, one a line: Doxygen loses the rest of the page otherwise.
 const lines = readFileSync(join(root, file), "utf8")
-  .replace(/\[([^\[\]\n]+)\n([^\[\]\n]+)\]\(([^()\s]+)\)/g, "[$1]($3)\n[$2]($3)")
+  .replace(/\[([^[\]\n]+)\n([^[\]\n]+)\]\(([^()\s]+)\)/g, "[$1]($3)\n[$2]($3)")
   .split("\n");
 const out = [];
 let fence = null; // backquotes of the open code block
@@ -125,7 +134,8 @@ for (const line of lines) {
   }
   if (ticks && !comment) {
     fence = ticks;
-    const language = { cpp: "{.cpp}", cuda: "{.cpp}", python: "{.py}" }[line.trim().slice(ticks.length)] ?? "{.unparsed}";
+    const language =
+      { cpp: "{.cpp}", cuda: "{.cpp}", python: "{.py}" }[line.trim().slice(ticks.length)] ?? "{.unparsed}";
     out.push(`${line.slice(0, line.indexOf("`"))}\`\`\`${language}`);
     continue;
   }
@@ -133,6 +143,12 @@ for (const line of lines) {
     comment = !line.trimEnd().endsWith("-->");
     const said = caption(line.trim());
     out.push(said === "" ? "" : line.slice(0, line.indexOf("<")) + said);
+    continue;
+  }
+  // Doxygen 1.9.4 closes <details> with the paragraph of its summary, and opens a nameless one for what is folded away.
+  const folded = line.match(/^(\s*)(<details><summary>.*<\/summary>|<\/details>)$/);
+  if (folded) {
+    out.push(`${folded[1]}@htmlonly[block]${folded[2]}@endhtmlonly`);
     continue;
   }
   const heading = line.match(/^(#{1,6})\s+(.*?)\s*#*$/);
@@ -151,7 +167,9 @@ for (const line of lines) {
   const kind = quote?.[1].match(/^\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\]$/)?.[1];
   if (kind) {
     note = true;
-    out.push({ NOTE: "@note", TIP: "@remark", IMPORTANT: "@attention", WARNING: "@warning", CAUTION: "@warning" }[kind]);
+    out.push(
+      { NOTE: "@note", TIP: "@remark", IMPORTANT: "@attention", WARNING: "@warning", CAUTION: "@warning" }[kind],
+    );
     continue;
   }
   if (note && quote) {
@@ -167,7 +185,9 @@ const chapters = chaptersOf(root);
 const here = chapters.findIndex(({ path }) => path === file);
 if (here >= 0) {
   const step = (chapter, kind, arrow) =>
-    chapter ? `<a class="${kind}" href="${labelOf(chapter.path)}.html">${arrow(escaped(titleOf(root, chapter.path)))}</a>` : "<span></span>";
+    chapter
+      ? `<a class="${kind}" href="${labelOf(chapter.path)}.html">${arrow(escaped(titleOf(root, chapter.path)))}</a>`
+      : "<span></span>";
   const previous = step(chapters[here - 1], "previous", (title) => `← ${title}`);
   const next = step(chapters[here + 1], "next", (title) => `${title} →`);
   while (out.length > 0 && out.at(-1).trim() === "") out.pop();

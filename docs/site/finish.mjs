@@ -42,12 +42,13 @@ for (const name of readdirSync(html).filter((name) => name.endsWith(".html"))) {
     .replace(/<script[^>]*polyfill\.io[^>]*><\/script>\n?/, "")
     .replace(/<script[^>]*src="mathjax\/es5[^>]*><\/script>\n?/, (script) => (/\\\(|\\\[/.test(text) ? script : ""))
     // Doxygen 1.9.4 names a list of nested classes that it leaves out when all are private.
-    .replace(/<a href="#nested-classes">Classes<\/a>(?: &#124;)?\s*/, (link) => (text.includes('id="nested-classes"') || text.includes('name="nested-classes"') ? link : ""))
+    .replace(/<a href="#nested-classes">Classes<\/a>(?: &#124;)?\s*/, (link) =>
+      text.includes('id="nested-classes"') || text.includes('name="nested-classes"') ? link : "",
+    )
     // A code block scrolls sideways: it must be reachable by keyboard.
     .replace(/<(pre|div) class="(fragment|memproto)"/g, '<$1 class="$2" tabindex="0"')
     .replace('<div id="doc-content"', '<div id="doc-content" tabindex="0"')
     .replaceAll('"><span class="icondoc"></span></a>', '" aria-label="source"><span class="icondoc"></span></a>')
-    .replace(/<img [^>]*class="figure"[^>]*>/g, '<span class="figure" tabindex="0">$&</span>')
     .replace(/<table class="markdownTable"/g, '<table class="markdownTable" tabindex="0"');
   for (const [, path] of changed.matchAll(/href="tree\/([^"#]*)/g)) {
     if (!existsSync(join(root, path))) continue; // the check of links says so

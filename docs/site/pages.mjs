@@ -61,7 +61,18 @@ export function chaptersOf(root) {
 
 /** What stands beside the book, in the order of the sidebar. A page of docs/ that is not named here is found too. */
 const kGroups = [
-  ["Guides", ["docs/profile.md", "docs/programs.md", "docs/view.md", "docs/labs.md", "docs/courses.md", "docs/bench.md", "docs/devices.md"]],
+  [
+    "Guides",
+    [
+      "docs/profile.md",
+      "docs/programs.md",
+      "docs/view.md",
+      "docs/labs.md",
+      "docs/courses.md",
+      "docs/bench.md",
+      "docs/devices.md",
+    ],
+  ],
   ["Validation", ["docs/validation.md", "docs/replay-model.md", "docs/micro-kernels.md", "docs/formulas.md"]],
   ["Build on it", ["docs/api.md", "docs/add-a-stage.md", "docs/add-a-device.md", "docs/writing.md"]],
 ];

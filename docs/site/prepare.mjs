@@ -23,7 +23,9 @@ const [contents, ...others] = bookPages(root);
 const sidebar = [
   '<tab type="mainpage" visible="no" title=""/>',
   group(titleOf(root, contents), `@ref ${labelOf(contents)}`, [...chapters, ...others.map(page)]),
-  ...groupsOf(root).filter(([, paths]) => paths.length > 0).map(([title, paths]) => group(title, "[none]", paths.map(page))),
+  ...groupsOf(root)
+    .filter(([, paths]) => paths.length > 0)
+    .map(([title, paths]) => group(title, "[none]", paths.map(page))),
   group("API", "[none]", [
     '<tab type="classlist" title="Classes"/>',
     '<tab type="namespacemembers" title="Functions and constants"/>',

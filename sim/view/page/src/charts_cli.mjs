@@ -1,4 +1,5 @@
-// node charts.mjs DATA FOLDER: reads the page's data from a file, writes each chart there as a picture that stands alone.
+// node charts.mjs DATA FOLDER: reads the page's data from a file, writes each chart there as a picture that stands
+// alone.
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseHTML } from "linkedom";
@@ -12,8 +13,15 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const formulas = new Formulas(data.formulas);
 const { problem, device } = data.report;
 const setting = {
-  N: problem.seq, d: problem.dim, heads: problem.batch * problem.heads, dtype: problem.dtype, causal: problem.causal,
-  M: device.sram_bytes, Br: data.given.Br, Bc: data.given.Bc, device: data.devices.find(({ name }) => name === device.name),
+  N: problem.seq,
+  d: problem.dim,
+  heads: problem.batch * problem.heads,
+  dtype: problem.dtype,
+  causal: problem.causal,
+  M: device.sram_bytes,
+  Br: data.given.Br,
+  Bc: data.given.Bc,
+  device: data.devices.find(({ name }) => name === device.name),
 };
 const options = { width: 760, document };
 
@@ -21,7 +29,8 @@ function write(name, svg) {
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   svg.setAttribute("font-family", "system-ui, sans-serif");
   const style = document.createElement("style");
-  style.textContent = `${theme} svg { background: var(--card); }`;
+  // Alone, a picture brings its ground with it; within the page Plot is told to leave it clear.
+  style.textContent = `${theme} svg { background: var(--card) !important; }`;
   svg.insertBefore(style, svg.firstChild);
   const path = `${folder}/${name}.svg`;
   writeFileSync(`${path}.part`, `${svg.outerHTML}\n`);

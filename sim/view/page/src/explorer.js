@@ -18,7 +18,9 @@ const STEPS = 400;
 const positionOf = ({ low, high }, value) => Math.round((STEPS * Math.log(value / low)) / Math.log(high / low));
 const valueAt = ({ low, high }, position) => {
   const exact = low * (high / low) ** (position / STEPS);
-  return exact < 64 ? Math.round(exact) : Math.round(exact / 2 ** (Math.floor(Math.log2(exact)) - 5)) * 2 ** (Math.floor(Math.log2(exact)) - 5);
+  return exact < 64
+    ? Math.round(exact)
+    : Math.round(exact / 2 ** (Math.floor(Math.log2(exact)) - 5)) * 2 ** (Math.floor(Math.log2(exact)) - 5);
 };
 
 export class Explorer {
@@ -28,8 +30,15 @@ export class Explorer {
     const { problem, device, stages } = data.report;
     const own = stages.find(({ stage }) => stage === data.films[0].stage);
     this.start = {
-      N: problem.seq, d: problem.dim, heads: problem.batch * problem.heads, dtype: problem.dtype, causal: problem.causal,
-      M: device.sram_bytes, Br: data.given.Br, Bc: data.given.Bc, device: data.devices.find(({ name }) => name === device.name),
+      N: problem.seq,
+      d: problem.dim,
+      heads: problem.batch * problem.heads,
+      dtype: problem.dtype,
+      causal: problem.causal,
+      M: device.sram_bytes,
+      Br: data.given.Br,
+      Bc: data.given.Bc,
+      device: data.devices.find(({ name }) => name === device.name),
     };
     this.own = own;
     this.setting = { ...this.start };
@@ -46,40 +55,121 @@ export class Explorer {
   #build() {
     this.fields = {};
     const controls = Object.entries(sizes).map(([key, size]) => this.#field(key, size));
-    this.device = element("select", { id: "device", onchange: () => this.#pickDevice() },
-      ...this.data.devices.map(({ name, title }) => element("option", { value: name }, title)));
-    this.dtype = element("select", { id: "dtype", onchange: () => this.change({ dtype: this.dtype.value }) },
-      ...["fp32", "fp16", "bf16"].map((name) => element("option", { value: name }, name)));
-    this.causal = element("input", { type: "checkbox", id: "causal", onchange: () => this.change({ causal: this.causal.checked }) });
+    this.device = element(
+      "select",
+      { id: "device", onchange: () => this.#pickDevice() },
+      ...this.data.devices.map(({ name, title }) => element("option", { value: name }, title)),
+    );
+    this.dtype = element(
+      "select",
+      { id: "dtype", onchange: () => this.change({ dtype: this.dtype.value }) },
+      ...["fp32", "fp16", "bf16"].map((name) => element("option", { value: name }, name)),
+    );
+    this.causal = element("input", {
+      type: "checkbox",
+      id: "causal",
+      onchange: () => this.change({ causal: this.causal.checked }),
+    });
     this.table = element("tbody");
     this.note = element("p", { class: "story", "aria-live": "polite" });
-    this.charts = Object.fromEntries(["traffic", "roofline", "N", "M", "ladder"].map((name) => [name, element("div", { class: "chart" })]));
-    const heads = ["stage", "Br × Bc", "HBM read", "written", "total", "of naive", "× N²d²/M", "SRAM peak", "footprint", "FLOP/B", "floor", "by", "waits"];
-    const figure = (name, title, text) => element("figure", { class: "panel" }, element("h3", {}, title), this.charts[name], element("figcaption", { class: "soft" }, text));
-    return element("section", { class: "explorer", "aria-label": "Other sizes" },
+    this.charts = Object.fromEntries(
+      ["traffic", "roofline", "N", "M", "ladder"].map((name) => [name, element("div", { class: "chart" })]),
+    );
+    const heads = [
+      "stage",
+      "Br × Bc",
+      "HBM read",
+      "written",
+      "total",
+      "of naive",
+      "× N²d²/M",
+      "SRAM peak",
+      "footprint",
+      "FLOP/B",
+      "floor",
+      "by",
+      "waits",
+    ];
+    const figure = (name, title, text) =>
+      element(
+        "figure",
+        { class: "panel" },
+        element("h3", {}, title),
+        this.charts[name],
+        element("figcaption", { class: "soft" }, text),
+      );
+    return element(
+      "section",
+      { class: "explorer", "aria-label": "Other sizes" },
       element("h2", {}, "What if? Other sizes, the same formulas"),
-      element("p", { class: "soft" }, "The program's tested formulas, evaluated here as you move a slider. Br and Bc at “auto” follow the paper's rule."),
-      element("div", { class: "panel sliders" }, ...controls,
+      element(
+        "p",
+        { class: "soft" },
+        "The program's tested formulas, evaluated here as you move a slider. ",
+        "Br and Bc at “auto” follow the paper's rule.",
+      ),
+      element(
+        "div",
+        { class: "panel sliders" },
+        ...controls,
         element("div", { class: "field" }, element("label", { for: "device" }, "Device"), this.device),
         element("div", { class: "field" }, element("label", { for: "dtype" }, "Type"), this.dtype),
         element("div", { class: "field check" }, this.causal, element("label", { for: "causal" }, "causal mask")),
-        element("button", { type: "button", onclick: () => this.reset() }, "Back to the run above")),
+        element("button", { type: "button", onclick: () => this.reset() }, "Back to the run above"),
+      ),
       this.note,
-      element("div", { class: "panel" }, element("div", { class: "scroll wide", tabindex: 0, role: "region", "aria-label": "Every stage at these sizes" },
-        element("table", { class: "what-if" }, element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))), this.table))),
-      element("div", { class: "charts" },
-        figure("traffic", "HBM traffic by stage", "Colours are the tensors of the picture; the dashed line is N²d²/M, of the order of the least possible."),
+      element(
+        "div",
+        { class: "panel" },
+        element(
+          "div",
+          { class: "scroll wide", tabindex: 0, role: "region", "aria-label": "Every stage at these sizes" },
+          element(
+            "table",
+            { class: "what-if" },
+            element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
+            this.table,
+          ),
+        ),
+      ),
+      element(
+        "div",
+        { class: "charts" },
+        figure(
+          "traffic",
+          "HBM traffic by stage",
+          "By tensor: what is read and written of each. The dashed line is N²d²/M, of the order of the least possible.",
+        ),
         figure("roofline", "Roofline", "A stage left of the ridge waits for memory; right of it, for arithmetic."),
         figure("N", "HBM traffic as N grows", "A line ends where the stage can no longer run."),
-        figure("M", "HBM traffic as SRAM grows", "More SRAM, larger tiles, fewer passes over K and V (or over Q and O)."),
-        this.data.ladder.rungs.length ? figure("ladder", "The ladder, measured", this.data.ladder.title) : null));
+        figure(
+          "M",
+          "HBM traffic as SRAM grows",
+          "More SRAM, larger tiles, fewer passes over K and V (or over Q and O).",
+        ),
+        this.data.ladder.rungs.length ? figure("ladder", "The ladder, measured", this.data.ladder.title) : null,
+      ),
+    );
   }
 
   #field(key, size) {
     const id = `size-${key}`;
-    const range = element("input", { type: "range", min: size.auto ? -1 : 0, max: STEPS, id, "aria-describedby": `${id}-what` });
-    const number = element("input", { type: "number", min: size.auto ? 0 : 1, "aria-label": `${size.name}, exactly`, placeholder: "auto" });
-    range.addEventListener("input", () => this.change({ [key]: Number(range.value) < 0 ? 0 : valueAt(size, Number(range.value)) }));
+    const range = element("input", {
+      type: "range",
+      min: size.auto ? -1 : 0,
+      max: STEPS,
+      id,
+      "aria-describedby": `${id}-what`,
+    });
+    const number = element("input", {
+      type: "number",
+      min: size.auto ? 0 : 1,
+      "aria-label": `${size.name}, exactly`,
+      placeholder: "auto",
+    });
+    range.addEventListener("input", () =>
+      this.change({ [key]: Number(range.value) < 0 ? 0 : valueAt(size, Number(range.value)) }),
+    );
     number.addEventListener("input", () => {
       const value = Math.floor(Number(number.value));
       if (number.value === "" && !size.auto) return;
@@ -87,8 +177,13 @@ export class Explorer {
       this.change({ [key]: Math.max(size.auto ? 0 : 1, Math.min(most, value || 0)) }, number);
     });
     this.fields[key] = { range, number };
-    return element("div", { class: "field" },
-      element("label", { for: id }, `${size.name} `, element("span", { class: "soft", id: `${id}-what` }, size.what)), range, number);
+    return element(
+      "div",
+      { class: "field" },
+      element("label", { for: id }, `${size.name} `, element("span", { class: "soft", id: `${id}-what` }, size.what)),
+      range,
+      number,
+    );
   }
 
   #fill(except) {
@@ -123,43 +218,71 @@ export class Explorer {
 
   update() {
     const { setting, formulas } = this;
+    // Read before anything changes: after that, each reading would have the whole page laid out anew.
+    const widths = new Map(Object.values(this.charts).map((chart) => [chart, Math.max(280, chart.clientWidth || 320)]));
     const all = answers(formulas, setting);
     const naive = all.find(({ stage }) => stage === "naive").of;
     const bound = formulas.lowerBound(valuesOf(setting));
     this.table.replaceChildren(...all.map((answer) => this.#row(answer, naive, bound)));
     setText(this.note, this.#tell(all, bound));
     const draw = (name, make) => {
-      const width = Math.max(280, this.charts[name].clientWidth || 320);
-      this.charts[name].replaceChildren(make({ width }));
+      const chart = this.charts[name];
+      chart.replaceChildren(make({ width: widths.get(chart) }));
     };
     draw("traffic", (options) => traffic(formulas, setting, options));
     draw("roofline", (options) => roofline(formulas, setting, options));
     draw("N", (options) => curve(formulas, setting, "N", options));
     draw("M", (options) => curve(formulas, setting, "M", options));
-    if (this.data.ladder.rungs.length) draw("ladder", (options) => ladder(this.data.ladder, options));
+    const wide = widths.get(this.charts.ladder);
+    if (this.data.ladder.rungs.length && wide !== this.ladderWide)
+      draw("ladder", (options) => ladder(this.data.ladder, options));
+    this.ladderWide = wide; // it was measured: no slider moves it
   }
 
   #row({ stage, of, largest }, naive, bound) {
     const cell = (name, text, value) => element("td", { "data-name": name, "data-value": value ?? "" }, text);
     const head = element("th", { scope: "row" }, stage);
-    if (!of) return element("tr", { class: "refused", "data-stage": stage }, head, element("td", { colspan: 12 }, this.#refusal(stage, largest)));
+    if (!of)
+      return element(
+        "tr",
+        { class: "refused", "data-stage": stage },
+        head,
+        element("td", { colspan: 12 }, this.#refusal(stage, largest)),
+      );
     const b = (name) => cell(name, bytes(of(name)), of(name));
     const total = of("hbm_bytes");
-    return element("tr", { "data-stage": stage }, head, cell("tiles", `${count(of("Br"))} × ${count(of("Bc"))}`),
-      b("hbm_read_bytes"), b("hbm_write_bytes"), b("hbm_bytes"),
-      cell("of_naive", naive ? `${(total / naive("hbm_bytes")).toFixed(3)}×` : "–"), cell("of_bound", `${(total / bound).toPrecision(3)}`),
-      b("sram_peak_bytes"), b("hbm_footprint_bytes"), cell("flops_per_byte", of("flops_per_byte").toFixed(1), of("flops_per_byte")),
-      cell("floor_ms", time(of("floor_ms")), of("floor_ms")), cell("by", of("hbm_ms") > of("compute_ms") ? "hbm" : "compute"),
-      cell("wait_share", percent(of("wait_share")), of("wait_share")));
+    return element(
+      "tr",
+      { "data-stage": stage },
+      head,
+      cell("tiles", `${count(of("Br"))} × ${count(of("Bc"))}`),
+      b("hbm_read_bytes"),
+      b("hbm_write_bytes"),
+      b("hbm_bytes"),
+      cell(
+        "of_naive",
+        naive ? `${(total / naive("hbm_bytes")).toFixed(3)}×` : "–",
+        naive && total / naive("hbm_bytes"),
+      ),
+      cell("of_bound", Number((total / bound).toPrecision(3)).toLocaleString("en-US"), total / bound),
+      b("sram_peak_bytes"),
+      b("hbm_footprint_bytes"),
+      cell("flops_per_byte", of("flops_per_byte").toFixed(1), of("flops_per_byte")),
+      cell("floor_ms", time(of("floor_ms")), of("floor_ms")),
+      cell("by", of("hbm_ms") > of("compute_ms") ? "hbm" : "compute"),
+      cell("wait_share", percent(of("wait_share")), of("wait_share")),
+    );
   }
 
   #refusal(stage, largest) {
     const { setting } = this;
     if (largest > 0 && largest < setting.N) {
-      return `cannot run: a whole row of S must fit in SRAM, and M = ${bytes(setting.M)} holds N up to ${count(largest)}`;
+      const most = count(largest);
+      return `cannot run: a whole row of S must fit in SRAM, and M = ${bytes(setting.M)} holds N up to ${most}`;
     }
+    const tiles = `Br = ${setting.Br || "auto"}, Bc = ${setting.Bc || "auto"}`;
     return setting.Br || setting.Bc
-      ? `cannot run: its tiles of Br = ${setting.Br || "auto"}, Bc = ${setting.Bc || "auto"} do not fit in M = ${bytes(setting.M)}`
+      ? `cannot run: its tiles of ${tiles} do not fit in M = ${bytes(setting.M)}`
       : `cannot run: not even tiles of one row fit in M = ${bytes(setting.M)}`;
   }
 
@@ -172,10 +295,20 @@ export class Explorer {
 
   #tell(all, bound) {
     const refused = all.filter(({ of }) => !of).map(({ stage }) => stage);
-    if (refused.length === all.length) return `No stage can run here: M is too small for ${this.setting.Br || this.setting.Bc ? "these tiles" : "tiles of even one row"}. Give it more SRAM${this.setting.Br || this.setting.Bc ? ", or set Br and Bc to auto" : ", or a smaller d"}.`;
+    if (refused.length === all.length) {
+      const [tiles, instead] =
+        this.setting.Br || this.setting.Bc
+          ? ["these tiles", "set Br and Bc to auto"]
+          : ["tiles of even one row", "a smaller d"];
+      return `No stage can run here: M is too small for ${tiles}. Give it more SRAM, or ${instead}.`;
+    }
     const matrix = this.setting.N ** 2 * (this.setting.dtype === "fp32" ? 4 : 2);
     const best = all.filter(({ of }) => of).sort((a, b) => a.of("hbm_bytes") - b.of("hbm_bytes"))[0];
-    return `S would be ${bytes(matrix)} a head. Fewest HBM bytes: ${best.stage}, ${bytes(best.of("hbm_bytes"))}; N²d²/M is ${bytes(Math.round(bound))}.` +
-      (refused.length ? ` Cannot run here: ${refused.join(", ")}.` : "") + this.#tooLarge(all);
+    const fewest = `${best.stage}, ${bytes(best.of("hbm_bytes"))}; N²d²/M is ${bytes(Math.round(bound))}`;
+    return (
+      `S would be ${bytes(matrix)} a head. Fewest HBM bytes: ${fewest}.` +
+      (refused.length ? ` Cannot run here: ${refused.join(", ")}.` : "") +
+      this.#tooLarge(all)
+    );
   }
 }

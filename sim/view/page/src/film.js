@@ -1,6 +1,7 @@
 // A stage's events, and what the machine looks like after any number of them.
 
 export const TENSORS = ["Q", "K", "V", "S", "P", "O", "stats"];
+const [, , , S, P, , STATS] = TENSORS.map((_, index) => index);
 
 function bytesOf(base64) {
   const text = atob(base64);
@@ -14,6 +15,9 @@ const indices = ({ wide, data }) => (wide ? new Uint32Array(bytesOf(data)) : new
 export const valuesOf = (operation) =>
   ({ scale_rows: 3, divide_rows: 3, raise_max: 2, add_product: 2 })[operation] ?? 1;
 
+/** Whether the row statistics m and l cross the HBM boundary in it. */
+export const hasStats = (film) => film.finalRead[STATS] + film.finalWritten[STATS] > 0;
+
 /** The tables of a film; a *cell* is one place of one tensor. */
 export class Film {
   constructor(json, problem) {
@@ -21,7 +25,11 @@ export class Film {
     Object.assign(this, { source: json.source, sourcePath: json.source_path });
     Object.assign(this, { tileRows: json.tile_rows, tileCols: json.tile_cols, N: problem.seq, d: problem.dim });
     this.acts = json.acts.map(([kind, tensor, operation, line, bytes]) => ({
-      kind, tensor: TENSORS.indexOf(tensor), operation, line, bytes,
+      kind,
+      tensor: TENSORS.indexOf(tensor),
+      operation,
+      line,
+      bytes,
     }));
     this.places = new Int32Array(bytesOf(json.places));
     this.actOf = indices(json.act_of);
@@ -116,8 +124,6 @@ export class Film {
   }
 }
 
-const S = TENSORS.indexOf("S");
-const P = TENSORS.indexOf("P");
 const sameMatrix = (a, b) => a === b || (a === S && b === P) || (a === P && b === S);
 
 /** The machine after `at` events. Moves forward event by event, and backward from the nearest keyframe. */
@@ -151,8 +157,14 @@ export class Machine {
   #snapshot() {
     const { at, used, highest, line } = this;
     return {
-      at, used, highest, line,
-      read: this.read.slice(), written: this.written.slice(), loads: this.loads.slice(), stores: this.stores.slice(),
+      at,
+      used,
+      highest,
+      line,
+      read: this.read.slice(),
+      written: this.written.slice(),
+      loads: this.loads.slice(),
+      stores: this.stores.slice(),
       resident: this.resident.map((tile) => ({ ...tile })),
     };
   }
@@ -216,7 +228,10 @@ export class Machine {
     for (const tile of this.resident) {
       if (!sameMatrix(tile.tensor, tensor)) continue;
       const place = this.film.place(tile.place);
-      const within = at.row >= place.row && at.row < place.row + place.rows && at.column >= place.column &&
+      const within =
+        at.row >= place.row &&
+        at.row < place.row + place.rows &&
+        at.column >= place.column &&
         at.column < place.column + place.columns;
       if (within) tile.tensor = tensor;
     }

@@ -18,7 +18,7 @@ export function bytes(value) {
 
 /** 1.53e9 → "1.53 G" */
 export function si(value) {
-  if (!Number.isFinite(value) || value === 0) return String(value);
+  if (!Number.isFinite(value) || value === 0) return `${value} `;
   const prefixes = ["p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E"];
   const power = Math.min(10, Math.max(0, Math.floor(Math.log10(Math.abs(value)) / 3) + 4));
   return `${Number((value / 10 ** (3 * (power - 4))).toPrecision(3))} ${prefixes[power]}`;
@@ -32,9 +32,13 @@ export function real(value) {
   if (value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
+  const text =
+    size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : Number(value.toPrecision(4)).toString();
   return text.replace("-", "−");
 }
+
+/** 1 → "1 line", 4 → "4 lines" */
+export const plural = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 
 export const percent = (share) => `${Math.round(100 * share)} %`;
 

@@ -1,9 +1,16 @@
 // Evaluates the formulas that the program hands over: the table of sim/view/formulas.cpp, not a second one.
 
 const BINARY = {
-  "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b,
-  "<=": (a, b) => (a <= b ? 1 : 0), "<": (a, b) => (a < b ? 1 : 0),
-  floor_div: (a, b) => Math.floor(a / b), ceil_div: (a, b) => Math.ceil(a / b), min: Math.min, max: Math.max,
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "<=": (a, b) => (a <= b ? 1 : 0),
+  "<": (a, b) => (a < b ? 1 : 0),
+  floor_div: (a, b) => Math.floor(a / b),
+  ceil_div: (a, b) => Math.ceil(a / b),
+  min: Math.min,
+  max: Math.max,
 };
 
 /** A formula's tree as a function of the values of its names; `names` collects those that it wants. */
@@ -62,10 +69,12 @@ export class Formulas {
   constructor(json) {
     this.stages = {};
     for (const [stage, table] of Object.entries(json.stages)) {
-      this.stages[stage] = new Map(table.map(([name, tree]) => {
-        const names = new Set();
-        return [name, { value: compile(tree, names), names }];
-      }));
+      this.stages[stage] = new Map(
+        table.map(([name, tree]) => {
+          const names = new Set();
+          return [name, { value: compile(tree, names), names }];
+        }),
+      );
     }
     this.bound = compile(json.lower_bound_bytes, new Set());
   }
@@ -95,8 +104,16 @@ export class Formulas {
 /** The values that the formulas want: as variables_of() in sim/view/formulas.cpp. */
 export function valuesOf({ N, d, heads, dtype, causal, M, Br, Bc, device }) {
   return {
-    N, d, M, heads, causal: causal ? 1 : 0, element: dtype === "fp32" ? 4 : 2, Br_given: Br || 0, Bc_given: Bc || 0,
-    hbm_bytes_per_s: device.hbm_bytes_per_s, fp32_flops_per_s: device.fp32_flops_per_s,
+    N,
+    d,
+    M,
+    heads,
+    causal: causal ? 1 : 0,
+    element: dtype === "fp32" ? 4 : 2,
+    Br_given: Br || 0,
+    Bc_given: Bc || 0,
+    hbm_bytes_per_s: device.hbm_bytes_per_s,
+    fp32_flops_per_s: device.fp32_flops_per_s,
     product_flops_per_s: device.product_flops_per_s[dtype],
   };
 }

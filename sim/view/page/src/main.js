@@ -19,10 +19,12 @@ if (data.kind === "profile") {
   player.seek(0);
   window.flashlab = { player, data };
   // The charts come after the first paint.
-  requestAnimationFrame(() => setTimeout(() => {
-    const explorer = new Explorer(data);
-    app.append(explorer.node, numbers(data));
-    explorer.update();
-    window.flashlab.explorer = explorer;
-  }));
+  requestAnimationFrame(() =>
+    setTimeout(() => {
+      const explorer = new Explorer(data);
+      app.append(explorer.node, numbers(data));
+      explorer.update();
+      window.flashlab.explorer = explorer;
+    }),
+  );
 }

@@ -1,20 +1,96 @@
 // The canvas: matrices in HBM to scale, SRAM below them, tiles between the two.
 
-import { TENSORS } from "./film.js";
+import { element } from "./dom.js";
+import { hasStats, TENSORS } from "./film.js";
 import { bytes, percent } from "./format.js";
 import { arrange, rectangle } from "./layout.js";
 
 const [, K, , S, P, , STATS] = TENSORS.map((_, index) => index);
 const LABELS = ["Q", "Kᵀ", "V", "S", "P", "O", "m, l"];
+const MARGIN = 6; // px around a matrix: for the outline of a tile that acts, and the ends of the reader's row
+const FLIGHT = 100; // px: the size that the tile on its way is laid out in, before it is scaled
+
+/**
+ * One canvas over a part of the picture, painted anew only when something on it has changed: a browser without a GPU
+ * copies a canvas whole, however little of it was drawn.
+ */
+class Sheet {
+  constructor(box) {
+    this.canvas = element("canvas", { class: "sheet", "aria-hidden": "true" });
+    this.context = this.canvas.getContext("2d");
+    this.dirty = true;
+    box.append(this.canvas);
+  }
+
+  /** Takes these px of the picture, on whole pixels of the screen: what lies between two of them would be blurred. */
+  place({ x, y, w, h }, ratio) {
+    const left = Math.floor(x * ratio);
+    const top = Math.floor(y * ratio);
+    this.canvas.width = Math.ceil((x + w) * ratio) - left;
+    this.canvas.height = Math.ceil((y + h) * ratio) - top;
+    const { style, width, height } = this.canvas;
+    Object.assign(style, {
+      left: `${left / ratio}px`,
+      top: `${top / ratio}px`,
+      width: `${width / ratio}px`,
+      height: `${height / ratio}px`,
+    });
+    this.transform = [ratio, 0, 0, ratio, -left, -top];
+    this.dirty = true;
+  }
+
+  /** The context, empty, in px of the picture. */
+  cleared(context = this.context) {
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    context.setTransform(...this.transform);
+    return context;
+  }
+}
+
+/** A matrix: under what acts now, `done` keeps the matrix as it is between two events. */
+class MatrixSheet extends Sheet {
+  constructor(box) {
+    super(box);
+    this.done = document.createElement("canvas").getContext("2d");
+  }
+
+  place(region, ratio) {
+    super.place(region, ratio);
+    this.done.canvas.width = this.canvas.width;
+    this.done.canvas.height = this.canvas.height;
+    this.done.setTransform(...this.transform);
+  }
+
+  restored() {
+    const { context } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.globalCompositeOperation = "copy";
+    context.drawImage(this.done.canvas, 0, 0);
+    context.globalCompositeOperation = "source-over";
+    context.setTransform(...this.transform);
+    return context;
+  }
+}
 
 export class Picture {
-  constructor(canvas, film, machine, sramBytes) {
-    Object.assign(this, { canvas, film, machine, sramBytes });
-    this.context = canvas.getContext("2d");
-    this.done = document.createElement("canvas"); // the matrices as they are between two events
-    this.hasStats = film.finalRead[STATS] + film.finalWritten[STATS] > 0;
+  constructor(film, machine, { sramBytes, elementBytes, roomForStats }) {
+    Object.assign(this, { film, machine, sramBytes, elementBytes, roomForStats });
+    this.hasStats = hasStats(film);
+    const name = `${film.stage}: matrices in HBM, tiles in SRAM`;
+    this.canvas = element("canvas", { class: "picture", role: "img", "aria-label": name });
+    this.context = this.canvas.getContext("2d"); // frames and labels
+    this.node = element("div", { class: "canvas-box" }, this.canvas);
+    this.sheets = TENSORS.map((_, tensor) => (this.#drawn(tensor) ? new MatrixSheet(this.node) : null));
+    this.sram = new Sheet(this.node);
+    this.flight = element("div", { class: "flight", hidden: true });
+    this.node.append(this.flight);
     this.row = 0;
     this.readTheme();
+  }
+
+  #drawn(tensor) {
+    return tensor !== STATS || this.hasStats;
   }
 
   readTheme() {
@@ -25,20 +101,26 @@ export class Picture {
   }
 
   resize() {
-    const width = this.canvas.parentElement.clientWidth;
+    const width = Math.floor(this.node.clientWidth);
     if (width === 0) return;
     const ratio = Math.min(2, devicePixelRatio || 1);
-    this.font = parseFloat(getComputedStyle(this.canvas).fontSize);
+    this.font = parseFloat(getComputedStyle(this.node).fontSize);
     const matrices = Math.max(14 * this.font, innerHeight - 19 * this.font);
-    const { boxes, bottom, label } = arrange(this.film, width, matrices, this.font, this.hasStats);
-    Object.assign(this, { boxes, label, width, ratio });
-    this.sram = { x: 0.5, y: bottom + 1.6 * this.font, w: width - 1, h: 2.2 * this.font };
-    this.height = this.sram.y + this.sram.h + 2;
-    for (const canvas of [this.canvas, this.done]) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(this.height * ratio);
-    }
-    this.canvas.style.height = `${this.height}px`;
+    const { boxes, bottom } = arrange(this.film, width, matrices, this.font, this.roomForStats);
+    const bar = { x: 0.5, y: bottom + 1.6 * this.font, w: width - 1, h: 2.2 * this.font };
+    Object.assign(this, { boxes, width, ratio, bar });
+    this.height = Math.ceil(bar.y + bar.h + 2);
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(this.height * ratio);
+    this.canvas.style.width = `${this.canvas.width / ratio}px`;
+    this.node.style.height = this.canvas.style.height = `${this.canvas.height / ratio}px`;
+    this.sheets.forEach((sheet, tensor) => {
+      const { x, y, w, h } = boxes[tensor];
+      sheet?.place({ x: x - MARGIN, y: y - MARGIN, w: w + 2 * MARGIN, h: h + 2 * MARGIN }, ratio);
+    });
+    const text = 1.5 * this.font; // above the bar
+    this.sram.place({ x: 0, y: bar.y - text, w: width, h: this.height - bar.y + text }, ratio);
+    this.#drawFrames();
     this.redrawDone();
   }
 
@@ -53,37 +135,51 @@ export class Picture {
   }
 
   isGhost(tensor) {
-    return (tensor === S || tensor === P) && this.film.finalWritten[tensor] === 0;
+    return (tensor === S || tensor === P) && this.film.length > 0 && this.film.finalWritten[tensor] === 0;
   }
 
-  /** Matrices and all that was loaded or stored so far. */
-  redrawDone() {
-    const context = this.done.getContext("2d");
-    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    context.clearRect(0, 0, this.width, this.height);
+  #drawFrames() {
+    this.context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    this.context.clearRect(0, 0, this.width, this.height);
     for (let tensor = 0; tensor < TENSORS.length; ++tensor) {
-      if (tensor === STATS && !this.hasStats) continue;
-      this.#drawMatrix(context, tensor);
+      if (this.#drawn(tensor)) this.#drawFrame(this.context, tensor);
     }
-    this.#drawCells(context);
+  }
+
+  /** All that was loaded or stored so far. */
+  redrawDone() {
+    for (const sheet of this.sheets) sheet?.cleared(sheet.done);
+    this.#drawCells();
+    this.redraw();
+  }
+
+  /** Has everything painted anew by the next draw(). */
+  redraw() {
+    for (const sheet of [...this.sheets, this.sram]) {
+      if (sheet) sheet.dirty = true;
+    }
   }
 
   /** All cells; small ones that continue each other along a row as one: there may be tens of thousands. */
-  #drawCells(context) {
+  #drawCells() {
     const { cells } = this.film;
     const { loads, stores } = this.machine;
     let run = null;
     const flush = () => {
-      if (run) this.#paint(context, run, 1);
+      if (run) this.#paint(run, 1);
       run = null;
     };
     for (let cell = 0; cell < cells.length; ++cell) {
       const place = cells[cell];
       const output = place.tensor === S || place.tensor === P;
       if (!output || place.columns * this.boxes[place.tensor].perColumn > 6) {
-        this.#drawCell(context, cell);
+        this.#drawCell(cell);
       } else if (loads[cell] + stores[cell] > 0) {
-        const continues = run && run.tensor === place.tensor && run.row === place.row && run.rows === place.rows &&
+        const continues =
+          run &&
+          run.tensor === place.tensor &&
+          run.row === place.row &&
+          run.rows === place.rows &&
           run.column + run.columns === place.column;
         if (continues) run.columns += place.columns;
         else {
@@ -101,15 +197,20 @@ export class Picture {
       this.redrawDone();
       return;
     }
-    const context = this.done.getContext("2d");
-    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-    for (let event = from; event < this.machine.at; ++event) {
-      const { kind } = this.film.act(event);
-      if (kind === "load" || kind === "store") this.#drawCell(context, this.film.cellOf[event]);
+    for (let event = Math.max(0, from - 1); event < this.machine.at; ++event) {
+      const { kind, tensor } = this.film.act(event);
+      if (event >= from && (kind === "load" || kind === "store")) this.#drawCell(this.film.cellOf[event]);
+      this.#soil(tensor);
+      // S becomes P in place.
+      if (tensor === S || tensor === P) this.#soil(S + P - tensor);
+      if (kind !== "load" && kind !== "store") this.sram.dirty = true;
     }
   }
+  #soil(tensor) {
+    if (this.sheets[tensor]) this.sheets[tensor].dirty = true;
+  }
 
-  #drawMatrix(context, tensor) {
+  #drawFrame(context, tensor) {
     const b = this.boxes[tensor];
     const ghost = this.isGhost(tensor);
     const input = tensor < 3;
@@ -132,7 +233,11 @@ export class Picture {
     context.textAlign = small ? "center" : "left";
     context.fillText(LABELS[tensor], small ? b.x + b.w / 2 : b.x, b.y - 0.35 * this.font);
     if (!ghost) return;
-    this.#wrap(context, `${LABELS[tensor]} is never in HBM: ${bytes(this.film.N ** 2 * this.elementBytes)} a head that need not move`, b);
+    this.#wrap(
+      context,
+      `${LABELS[tensor]} is never in HBM: ${bytes(this.film.N ** 2 * this.elementBytes)} a head that need not move`,
+      b,
+    );
   }
 
   #wrap(context, text, b) {
@@ -148,19 +253,21 @@ export class Picture {
     const step = 1.2 * this.font;
     if (lines.length * step > b.h || b.w < 5 * this.font) return;
     lines.forEach((line, i) =>
-      context.fillText(line, b.x + b.w / 2, b.y + b.h / 4 + (i - (lines.length - 1) / 2) * step));
+      context.fillText(line, b.x + b.w / 2, b.y + b.h / 4 + (i - (lines.length - 1) / 2) * step),
+    );
   }
 
   /** Inputs: darker with each load, up to the number of loads in the whole run. Outputs: filled once stored. */
-  #drawCell(context, cell) {
+  #drawCell(cell) {
     const { loads, stores } = this.machine;
     if (loads[cell] === 0 && stores[cell] === 0) return;
     const place = this.film.cells[cell];
-    if (place.tensor === STATS && !this.hasStats) return;
-    this.#paint(context, place, place.tensor < 3 ? loads[cell] / this.film.cellLoads[cell] : 1);
+    this.#paint(place, place.tensor < 3 ? loads[cell] / this.film.cellLoads[cell] : 1);
   }
 
-  #paint(context, place, share) {
+  #paint(place, share) {
+    const context = this.sheets[place.tensor]?.done;
+    if (!context) return;
     const r = rectangle(this.boxes, place.tensor, place);
     const input = place.tensor < 3;
     context.clearRect(r.x, r.y, r.w, r.h);
@@ -176,105 +283,98 @@ export class Picture {
 
   /** The frame: `progress` 0 … 1 is how far the last event has come; below 1 its tile is on its way. */
   draw(progress = 1) {
-    const { context, machine, film } = this;
+    const { machine, film } = this;
     if (!this.boxes) return;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.drawImage(this.done, 0, 0);
-    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     const last = machine.at > 0 ? film.act(machine.at - 1) : null;
-    const lastCell = machine.at > 0 ? film.cellOf[machine.at - 1] : -1;
-    this.#drawResident(lastCell);
-    if (last && machine.at > 0) this.#drawActing(last, film.cells[lastCell]);
-    this.#drawRow();
-    const slots = this.#drawSram();
-    if (last && progress < 1 && (last.kind === "load" || last.kind === "store")) {
-      this.#drawFlight(last, film.cells[lastCell], slots, last.kind === "load" ? progress : 1 - progress);
-    }
+    const lastPlace = last && film.cells[film.cellOf[machine.at - 1]];
+    this.sheets.forEach((sheet, tensor) => {
+      if (!sheet?.dirty) return;
+      const context = sheet.restored();
+      this.#drawResident(context, tensor);
+      if (last?.tensor === tensor && last.kind !== "free") this.#drawActing(context, lastPlace);
+      this.#drawRow(context, tensor);
+      sheet.dirty = false;
+    });
+    if (this.sram.dirty) this.#drawSram(this.sram.cleared());
+    this.sram.dirty = false;
+    const flies = last && progress < 1 && (last.kind === "load" || last.kind === "store");
+    this.flight.hidden = !flies || !this.#fly(last, lastPlace, last.kind === "load" ? progress : 1 - progress);
   }
 
-  #drawResident() {
-    const { context } = this;
+  #drawResident(context, tensor) {
+    context.globalAlpha = 0.9;
+    context.fillStyle = this.colors[tensor];
     for (const tile of this.machine.resident) {
-      if (tile.tensor === STATS && !this.hasStats) continue;
-      const r = rectangle(this.boxes, tile.tensor, this.film.place(tile.place));
-      context.globalAlpha = 0.9;
-      context.fillStyle = this.colors[tile.tensor];
+      if (tile.tensor !== tensor) continue;
+      const r = rectangle(this.boxes, tensor, this.film.place(tile.place));
       context.fillRect(r.x, r.y, r.w, r.h);
-      context.globalAlpha = 1;
     }
+    context.globalAlpha = 1;
   }
 
-  #drawActing(act, place) {
-    if (act.kind === "free" || (place.tensor === STATS && !this.hasStats)) return;
-    const { context } = this;
+  #drawActing(context, place) {
     const r = rectangle(this.boxes, place.tensor, place);
     context.lineWidth = 2.5;
     context.strokeStyle = this.theme.ink;
     context.strokeRect(r.x - 1, r.y - 1, r.w + 2, r.h + 2);
-    context.lineWidth = 1;
   }
 
   /** The reader's row, across what it takes part in. */
-  #drawRow() {
-    const { context } = this;
+  #drawRow(context, tensor) {
+    const b = this.boxes[tensor];
+    if (b.transposed || TENSORS[tensor] === "V") return;
     context.fillStyle = this.theme.ink;
-    for (let tensor = 0; tensor < TENSORS.length; ++tensor) {
-      const b = this.boxes[tensor];
-      if (b.transposed || TENSORS[tensor] === "V" || (tensor === STATS && !this.hasStats)) continue;
-      context.fillRect(b.x - 5, b.y + (this.row + 0.5) * b.perRow - 0.75, b.w + 10, 1.5);
-    }
+    context.fillRect(b.x - 5, b.y + (this.row + 0.5) * b.perRow - 0.75, b.w + 10, 1.5);
   }
 
-  /** The tiles that are resident, side by side; the width is M. Returns each one's rectangle. */
-  #drawSram() {
-    const { context, sram } = this;
-    const slots = [];
-    let x = sram.x;
+  /** The tiles that are resident, side by side; the width is M. Keeps each one's rectangle. */
+  #drawSram(context) {
+    const { bar } = this;
+    this.slots = [];
+    let x = bar.x;
     for (const tile of this.machine.resident) {
-      const w = (tile.bytes / this.sramBytes) * sram.w;
-      const r = { x, y: sram.y, w, h: sram.h };
-      slots.push(r);
+      const w = (tile.bytes / this.sramBytes) * bar.w;
+      this.slots.push({ x, y: bar.y, w, h: bar.h });
       context.fillStyle = this.colors[tile.tensor];
       context.globalAlpha = 0.9;
-      context.fillRect(r.x, r.y, Math.max(0.5, w - (w > 3 ? 1 : 0)), r.h);
+      context.fillRect(x, bar.y, Math.max(0.5, w - (w > 3 ? 1 : 0)), bar.h);
       context.globalAlpha = 1;
       if (w > 1.5 * this.font) {
         context.fillStyle = this.theme.back;
         context.font = `600 ${0.95 * this.font}px system-ui, sans-serif`;
         context.textAlign = "center";
         context.textBaseline = "middle";
-        context.fillText(tile.tensor === K ? "K" : tile.tensor === STATS ? "m" : LABELS[tile.tensor], x + w / 2, sram.y + sram.h / 2);
+        const name = tile.tensor === K ? "K" : tile.tensor === STATS ? "m" : LABELS[tile.tensor];
+        context.fillText(name, x + w / 2, bar.y + bar.h / 2);
       }
       x += w;
     }
     context.strokeStyle = this.theme.ink;
     context.lineWidth = 1;
-    context.strokeRect(sram.x, sram.y, sram.w, sram.h);
+    context.strokeRect(bar.x, bar.y, bar.w, bar.h);
     context.textBaseline = "alphabetic";
     context.textAlign = "left";
     context.fillStyle = this.theme.ink;
     context.font = `${0.9 * this.font}px system-ui, sans-serif`;
     const { used } = this.machine;
-    context.fillText(`SRAM: ${bytes(used)} of M = ${bytes(this.sramBytes)}, ${percent(used / this.sramBytes)} full`, 0, sram.y - 0.5 * this.font);
-    return slots;
+    const full = `${percent(used / this.sramBytes)} full`;
+    context.fillText(`SRAM: ${bytes(used)} of M = ${bytes(this.sramBytes)}, ${full}`, 0, bar.y - 0.5 * this.font);
   }
 
-  #drawFlight(act, place, slots, progress) {
-    if (place.tensor === STATS && !this.hasStats) return;
-    const index = this.machine.resident.findLastIndex((tile) =>
-      tile.tensor === act.tensor && this.film.place(tile.place).row === place.row);
-    const to = slots[index];
-    if (!to) return;
+  /** Moves the tile between its matrix and its place in SRAM; an element that the compositor moves, not a canvas. */
+  #fly(act, place, progress) {
+    if (!this.#drawn(act.tensor)) return false;
+    const index = this.machine.resident.findLastIndex(
+      (tile) => tile.tensor === act.tensor && this.film.place(tile.place).row === place.row,
+    );
+    const to = this.slots?.[index];
+    if (!to) return false;
     const from = rectangle(this.boxes, place.tensor, place);
     const eased = progress * progress * (3 - 2 * progress);
-    const mix = (a, b) => a + (b - a) * eased;
-    const { context } = this;
-    context.fillStyle = this.colors[act.tensor];
-    context.globalAlpha = 0.75;
-    context.fillRect(mix(from.x, to.x), mix(from.y, to.y), mix(from.w, to.w), mix(from.h, to.h));
-    context.globalAlpha = 1;
-    context.strokeStyle = this.theme.ink;
-    context.strokeRect(mix(from.x, to.x), mix(from.y, to.y), mix(from.w, to.w), mix(from.h, to.h));
+    const mix = (name) => from[name] + (to[name] - from[name]) * eased;
+    const { style } = this.flight;
+    style.backgroundColor = this.colors[act.tensor];
+    style.transform = `translate(${mix("x")}px, ${mix("y")}px) scale(${mix("w") / FLIGHT}, ${mix("h") / FLIGHT})`;
+    return true;
   }
 }

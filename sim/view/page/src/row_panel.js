@@ -32,6 +32,9 @@ export function visitsOf(history) {
   return visits;
 }
 
+const HEADS = ["columns", "max S", "m", "α", "Σ P", "l", "O₀", "O₁"];
+const MOST_LINES = 60; // the last ones of a row's table
+
 export class RowPanel {
   constructor(film, onpick) {
     this.film = film;
@@ -40,15 +43,42 @@ export class RowPanel {
     this.input.addEventListener("change", () => onpick(Number(this.input.value)));
     this.story = element("p", { class: "story" });
     this.body = element("tbody");
-    const heads = ["columns", "max S", "m", "α", "Σ P", "l", "O₀", "O₁"];
-    const table = element("table", { class: "row-table" },
-      element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))), this.body);
-    this.node = element("section", { class: "panel row-panel" },
+    this.lines = [];
+    const table = element(
+      "table",
+      { class: "row-table" },
+      element("thead", {}, element("tr", {}, ...HEADS.map((text) => element("th", { scope: "col" }, text)))),
+      this.body,
+    );
+    this.node = element(
+      "section",
+      { class: "panel row-panel" },
       element("h3", {}, "One row, with its numbers"),
-      film.rowStarts.length === 0 ? element("p", {}, film.leftOut) : element("div", {},
-        element("label", { class: "pick" }, "Row ", this.input, ` of ${film.N}`,
-          element("span", { class: "soft" }, film.rowStep > 1 ? ` (every ${film.rowStep}th is kept)` : " (or press a row in the picture)")),
-        this.story, element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The row's statistics" }, table)));
+      film.rowStarts.length === 0
+        ? element("p", {}, film.leftOut)
+        : element(
+            "div",
+            {},
+            element(
+              "label",
+              { class: "pick" },
+              "Row ",
+              this.input,
+              ` of ${film.N}`,
+              element(
+                "span",
+                { class: "soft" },
+                film.rowStep > 1 ? ` (every ${film.rowStep}th is kept)` : " (or press a row in the picture)",
+              ),
+            ),
+            this.story,
+            element(
+              "div",
+              { class: "scroll newest", tabindex: 0, role: "region", "aria-label": "The row's statistics" },
+              table,
+            ),
+          ),
+    );
   }
 
   pick(row) {
@@ -66,12 +96,27 @@ export class RowPanel {
     if (known === this.last) return;
     this.last = known;
     setText(this.story, this.#tell(known));
-    const visits = visitsOf(this.history.slice(0, known)).slice(-60);
-    this.body.replaceChildren(...visits.map((v, index) => element("tr", { class: index === visits.length - 1 ? "now" : "" },
-      element("td", {}, v.columns[1] > 1 && v.columns[0] + v.columns[1] <= this.film.N && v.largest !== undefined ? `${v.columns[0]}–${v.columns[0] + v.columns[1] - 1}` : "all"),
-      ...[v.largest, v.m, v.alpha, v.sum, v.l, v.O?.[0], v.O?.[1]].map((value) => element("td", {}, real(value))))));
-    const scroller = this.body.closest(".scroll");
-    scroller.scrollTop = scroller.scrollHeight;
+    this.#fill(visitsOf(this.history.slice(0, known)).slice(-MOST_LINES));
+  }
+
+  /** The lines of the table are kept: while playing, a few numbers of the last one change. */
+  #fill(visits) {
+    while (this.lines.length < visits.length) {
+      const cells = Array.from({ length: HEADS.length }, () => element("td"));
+      this.lines.push({ node: element("tr", {}, ...cells), cells });
+    }
+    this.body.replaceChildren(...this.lines.slice(0, visits.length).map(({ node }) => node));
+    visits.forEach((v, index) => {
+      const { node, cells } = this.lines[index];
+      node.className = index === visits.length - 1 ? "now" : "";
+      const values = [v.largest, v.m, v.alpha, v.sum, v.l, v.O?.[0], v.O?.[1]].map(real);
+      [this.#columnsOf(v), ...values].forEach((text, i) => setText(cells[i], text));
+    });
+  }
+
+  #columnsOf({ columns: [first, number], largest }) {
+    const some = number > 1 && first + number <= this.film.N && largest !== undefined;
+    return some ? `${first}–${first + number - 1}` : "all";
   }
 
   #before(known, operation, index = 0) {
@@ -91,8 +136,10 @@ export class RowPanel {
         return `S = QKᵀ/√d: the largest score of this tile's row is ${r(values[0])}.`;
       case "raise_max": {
         const old = this.#before(known, "raise_max") ?? -Infinity;
-        return `m: ${r(old)} → ${r(values[0])}; α = exp(${r(old)} − ${r(values[0])}) = ${r(values[1])}.` +
-          (values[1] === 1 ? " The maximum stands: nothing is rescaled." : "");
+        return (
+          `m: ${r(old)} → ${r(values[0])}; α = exp(${r(old)} − ${r(values[0])}) = ${r(values[1])}.` +
+          (values[1] === 1 ? " The maximum stands: nothing is rescaled." : "")
+        );
       }
       case "exponentiate":
         return `P = exp(S − m): the row of P in this tile sums to ${r(values[0])}.`;
@@ -100,12 +147,16 @@ export class RowPanel {
         const old = this.#before(known, "add_row_sums") ?? 0;
         return `l ← α·l + ΣP: the sum was ${r(old)} and is ${r(values[0])}.`;
       }
-      case "scale_rows":
-        return `O ← O × ${r(values[0])}: what was summed under the old maximum shrinks; O₀ = ${r(values[1])}, O₁ = ${r(values[2])}.`;
+      case "scale_rows": {
+        const now = `O₀ = ${r(values[1])}, O₁ = ${r(values[2])}`;
+        return `O ← O × ${r(values[0])}: what was summed under the old maximum shrinks; ${now}.`;
+      }
       case "add_product":
         return `O ← O + P V: O₀ = ${r(values[0])}, O₁ = ${r(values[1])}.`;
-      case "divide_rows":
-        return `${tensor === 5 ? "O" : "P"} ← row ÷ l = row ÷ ${r(values[0])}: first elements ${r(values[1])}, ${r(values[2])}.`;
+      case "divide_rows": {
+        const now = `first elements ${r(values[1])}, ${r(values[2])}`;
+        return `${tensor === 5 ? "O" : "P"} ← row ÷ l = row ÷ ${r(values[0])}: ${now}.`;
+      }
       default:
         return `L = m + log l = ${r(values[0])}.`;
     }

@@ -18,20 +18,64 @@ class BytesPanel {
       const cells = ["read", "written"].map((direction) => {
         const number = element("span", { class: "number" });
         const bar = element("span", { class: `bar ${direction}`, style: `--color: var(--${TENSORS[tensor]})` });
-        return { number, bar, cell: element("td", { "data-tensor": TENSORS[tensor], "data-direction": direction }, number, bar) };
+        return {
+          number,
+          bar,
+          cell: element("td", { "data-tensor": TENSORS[tensor], "data-direction": direction }, number, bar),
+        };
       });
       this.rows.push(cells);
-      body.append(element("tr", { class: never ? "never" : "" },
-        element("th", { scope: "row" }, element("span", { class: "dot", style: `background: var(--${TENSORS[tensor]})` }), nameOf(tensor)),
-        ...cells.map(({ cell }) => cell)));
+      body.append(
+        element(
+          "tr",
+          { class: never ? "never" : "" },
+          element(
+            "th",
+            { scope: "row" },
+            element("span", { class: "dot", style: `background: var(--${TENSORS[tensor]})` }),
+            nameOf(tensor),
+          ),
+          ...cells.map(({ cell }) => cell),
+        ),
+      );
     }
-    this.totals = ["read", "written"].map((direction) => element("td", { "data-tensor": "all", "data-direction": direction }));
-    this.all = ["read", "written"].map((direction) => element("td", { "data-tensor": "heads", "data-direction": direction }));
-    body.append(element("tr", { class: "total" }, element("th", { scope: "row" }, heads > 1 ? "this head" : "all"), ...this.totals));
-    if (heads > 1) body.append(element("tr", { class: "total" }, element("th", { scope: "row" }, `× ${heads} heads`), ...this.all));
-    this.node = element("section", { class: "panel" }, element("h3", {}, "Bytes over the HBM boundary"),
-      element("table", { class: "bytes" },
-        element("thead", {}, element("tr", {}, element("th", { scope: "col" }, ""), element("th", { scope: "col" }, "read"), element("th", { scope: "col" }, "written"))), body));
+    this.totals = ["read", "written"].map((direction) =>
+      element("td", { "data-tensor": "all", "data-direction": direction }),
+    );
+    this.all = ["read", "written"].map((direction) =>
+      element("td", { "data-tensor": "heads", "data-direction": direction }),
+    );
+    body.append(
+      element(
+        "tr",
+        { class: "total" },
+        element("th", { scope: "row" }, heads > 1 ? "this head" : "all"),
+        ...this.totals,
+      ),
+    );
+    if (heads > 1)
+      body.append(element("tr", { class: "total" }, element("th", { scope: "row" }, `× ${heads} heads`), ...this.all));
+    this.node = element(
+      "section",
+      { class: "panel" },
+      element("h3", {}, "Bytes over the HBM boundary"),
+      element(
+        "table",
+        { class: "bytes" },
+        element(
+          "thead",
+          {},
+          element(
+            "tr",
+            {},
+            element("th", { scope: "col" }, ""),
+            element("th", { scope: "col" }, "read"),
+            element("th", { scope: "col" }, "written"),
+          ),
+        ),
+        body,
+      ),
+    );
   }
 
   update(machine) {
@@ -61,15 +105,40 @@ class BytesPanel {
 
 class SourcePanel {
   constructor(film) {
-    this.lines = film.source.trimEnd().split("\n").map((text, index) => {
-      const comment = text.indexOf("//");
-      const code = comment < 0 ? text : text.slice(0, comment);
-      return element("li", { value: index + 1 }, code || " ",
-        comment < 0 ? null : element("span", { class: "comment" }, text.slice(comment)));
-    });
-    this.list = element("ol", { class: "source", tabindex: 0, "aria-label": `The program ${film.sourcePath}` }, ...this.lines);
-    this.node = element("section", { class: "panel source-panel" },
-      element("h3", {}, "The line that acts"), element("p", { class: "soft" }, film.sourcePath), this.list);
+    this.lines = film.source
+      .trimEnd()
+      .split("\n")
+      .map((text, index) => {
+        const comment = text.indexOf("//");
+        const code = comment < 0 ? text : text.slice(0, comment);
+        return element(
+          "li",
+          { value: index + 1 },
+          code || " ",
+          comment < 0 ? null : element("span", { class: "comment" }, text.slice(comment)),
+        );
+      });
+    this.list = element(
+      "ol",
+      { class: "source", tabindex: 0, "aria-label": `The program ${film.sourcePath}` },
+      ...this.lines,
+    );
+    this.scrolled = 0;
+    this.list.addEventListener("scroll", () => (this.scrolled = this.list.scrollTop), { passive: true });
+    this.node = element(
+      "section",
+      { class: "panel source-panel" },
+      element("h3", {}, "The line that acts"),
+      element("p", { class: "soft" }, film.sourcePath),
+      this.list,
+    );
+  }
+
+  /** Where the lines stand: read here, because reading it while a frame is made would force a layout. */
+  measure() {
+    const { list } = this;
+    this.height = list.clientHeight;
+    this.tops = this.lines.map((line) => line.offsetTop - list.offsetTop);
   }
 
   update(line) {
@@ -79,57 +148,71 @@ class SourcePanel {
     const now = this.lines[line - 1];
     if (!now) return;
     now.setAttribute("aria-current", "step");
-    const { list } = this;
-    const top = now.offsetTop - list.offsetTop;
-    if (top < list.scrollTop + 20 || top > list.scrollTop + list.clientHeight - 60) list.scrollTop = top - list.clientHeight / 2;
+    const top = this.tops[line - 1];
+    if (top < this.scrolled + 20 || top > this.scrolled + this.height - 60) {
+      this.list.scrollTop = Math.max(0, top - this.height / 2);
+    }
   }
 }
 
 function legend() {
   const key = (className, text) => element("li", {}, element("span", { class: `key ${className}` }), text);
-  return element("ul", { class: "legend soft" }, key("pale", "in HBM"), key("half", "read (the more, the stronger) or written"),
-    key("full", "in SRAM now"), key("acting", "acts now"), key("ghost", "never in HBM"), key("row", "your row"));
+  return element(
+    "ul",
+    { class: "legend soft" },
+    key("pale", "in HBM"),
+    key("half", "read (the more, the stronger) or written"),
+    key("full", "in SRAM now"),
+    key("acting", "acts now"),
+    key("ghost", "never in HBM"),
+    key("row", "your row"),
+  );
 }
 
 export class StageView {
-  constructor(film, { sramBytes, heads, elementBytes }) {
+  constructor(film, { heads, ...options }) {
     this.film = film;
     this.machine = new Machine(film);
-    this.canvas = element("canvas", { class: "picture", role: "img", "aria-label": `${film.stage}: matrices in HBM, tiles in SRAM` });
-    this.picture = new Picture(this.canvas, film, this.machine, sramBytes);
-    this.picture.elementBytes = elementBytes;
+    this.picture = new Picture(film, this.machine, options);
+    this.canvas = this.picture.canvas;
     this.now = element("p", { class: "now-line" });
     this.bytes = new BytesPanel(film, heads);
     this.source = new SourcePanel(film);
     this.rows = new RowPanel(film, (row) => this.onrow(row));
     this.onrow = () => {};
-    this.canvas.addEventListener("pointerdown", (event) => {
+    this.picture.node.addEventListener("click", (event) => {
       const box = this.canvas.getBoundingClientRect();
       const row = this.picture.rowAt(event.clientX - box.left, event.clientY - box.top);
       if (row !== null) this.onrow(row);
     });
-    this.stagePanel = element("div", { class: "stage-picture" }, element("div", { class: "canvas-box" }, this.canvas), this.now, legend());
+    this.stagePanel = element("div", { class: "stage-picture" }, this.picture.node, this.now, legend());
   }
 
   pickRow(row) {
     this.rows.pick(row);
     this.picture.row = this.rows.row ?? row;
     this.rows.update(this.machine.at);
+    this.picture.redraw();
     this.picture.draw();
   }
 
   resize() {
     this.picture.resize();
     this.picture.draw();
+    this.source.measure();
   }
 
-  /** Shows the machine after `at` events, the last one `progress` on its way. */
-  show(at, progress = 1) {
+  /**
+   * Shows the machine after `at` events, the last one `progress` on its way. Without `tell` the words and numbers stay
+   * as they are: nobody reads them sixty times a second, and each costs a layout.
+   */
+  show(at, progress = 1, tell = true) {
     if (at !== this.machine.at) {
       const from = this.machine.seek(at);
       if (this.picture.boxes) this.picture.updateDone(from);
     }
     this.picture.draw(progress);
+    if (!tell) return;
     setText(this.now, sentence(this.film, at));
     this.bytes.update(this.machine);
     this.source.update(this.machine.line);

@@ -24,8 +24,8 @@ export function sentence(film, at) {
   const place = film.place(film.placeOf[event]);
   const name = nameOf(act.tensor);
   const square = act.tensor === 3 || act.tensor === 4;
-  const where = range("row", place.row, place.rows) +
-    (square ? `, ${range("column", place.column, place.columns)}` : "");
+  const where =
+    range("row", place.row, place.rows) + (square ? `, ${range("column", place.column, place.columns)}` : "");
   if (act.kind === "load") return `HBM → SRAM: ${name}, ${where}: ${count(act.bytes)} B`;
   if (act.kind === "store") return `SRAM → HBM: ${name}, ${where}: ${count(act.bytes)} B`;
   if (act.kind === "allocate") return `Room in SRAM for ${name}, ${where}: ${bytes(act.bytes)}`;

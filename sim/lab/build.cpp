@@ -13,6 +13,7 @@
 #include "sim/core/fingerprint.hpp"
 #include "sim/core/temporary_folder.hpp"
 #include "sim/core/text.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/lab/contain.hpp"
 #include "sim/lab/vet.hpp"
 #include "sim/simt/compile/compile.hpp"
@@ -22,14 +23,6 @@ namespace flashlab::lab {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
 
 std::vector<std::string> split(std::string_view list, char separator) {
   std::vector<std::string> parts;
@@ -186,9 +179,11 @@ Build build(const BuildOptions& options) {
     for (const std::string& flag : *flags) fingerprint.add(flag);
   }
   for (const std::string& library : parts.libraries) {
-    std::error_code error;
-    const auto when = fs::last_write_time(library, error);
-    fingerprint.add(fmt::format("{} {}", library, error ? 0 : when.time_since_epoch().count()));
+    if (library.starts_with('-')) continue;
+    std::error_code missing;
+    const auto when = fs::last_write_time(library, missing);
+    if (missing) throw EnvironmentError(fmt::format("{} is missing: build or install Flashlab again", library));
+    fingerprint.add(fmt::format("{} {}", library, when.time_since_epoch().count()));
   }
   std::error_code error;
   fs::create_directories(options.cache_dir, error);
@@ -214,7 +209,7 @@ Build build(const BuildOptions& options) {
                 .file_bytes = std::uint64_t{128} << 20,
                 .may_start_processes = true,
                 .folder = folder.string()};
-  const Outcome compiled = run_contained({job}, 1).front();
+  const Outcome compiled = run_contained({job}, {}).front();
   const std::string ended = how_it_ended(compiled, job.limits);
   if (!ended.empty()) return {.why = "solution.cu: the compiler was stopped: " + ended};
   if (!compiled.well()) {

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "sim/core/error.hpp"
 #include "sim/core/temporary_folder.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/lab/workspace.hpp"
 #include "sim/simt/compile/compile.hpp"
 
@@ -15,21 +13,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
-void write_text(const fs::path& path, const std::string& text, bool executable = false) {
+void put(const fs::path& path, const std::string& text, bool executable = false) {
   fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
+  write_text(path, text);
   if (executable)
     fs::permissions(path, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
                     fs::perm_options::add);
-  if (!fs::exists(path)) throw EnvironmentError(fmt::format("{}: cannot be written", path.string()));
 }
 
 /// The tree as far as building and this lab need it.
@@ -80,9 +69,9 @@ exit 0
 
 void export_gradescope(const Lab& lab, std::uint64_t seed, const fs::path& zip) {
   const TemporaryFolder desk("gradescope");
-  write_text(desk.path() / "setup.sh", std::string(kSetup), true);
-  write_text(desk.path() / "run_autograder",
-             fmt::format(fmt::runtime(kRun), fmt::arg("lab", lab.number()), fmt::arg("seed", seed)), true);
+  put(desk.path() / "setup.sh", std::string(kSetup), true);
+  put(desk.path() / "run_autograder",
+      fmt::format(fmt::runtime(kRun), fmt::arg("lab", lab.number()), fmt::arg("seed", seed)), true);
   copy_tree(lab, desk.path() / "flashlab");
   const fs::path wanted = fs::absolute(zip), made = desk.path() / "autograder.zip";
   const simt::CommandResult packed =
@@ -99,9 +88,9 @@ void export_classroom(const Lab& lab, std::uint64_t seed, const fs::path& folder
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error))
     throw UsageError(fmt::format("{} is there and not empty: name a new folder", folder.string()));
-  write_text(folder / lab.file(), starter_of(read_text(folder_of(lab) / lab.file())));
-  write_text(folder / "README.md", read_text(folder_of(lab) / "README.md"));
-  write_text(folder / ".gitignore", "/.flashlab/build/\n");
+  put(folder / lab.file(), starter_of(read_text(folder_of(lab) / lab.file())));
+  put(folder / "README.md", read_text(folder_of(lab) / "README.md"));
+  put(folder / ".gitignore", "/.flashlab/build/\n");
   copy_tree(lab, folder / ".flashlab");
   std::string steps, runners, results;
   for (const Item& item : lab.items({.seed = seed, .hidden = true})) {
@@ -118,8 +107,7 @@ void export_classroom(const Lab& lab, std::uint64_t seed, const fs::path& folder
     runners += (runners.empty() ? "" : ",") + item.id;
     results += fmt::format("          {}_RESULTS: \"${{{{steps.{}.outputs.result}}}}\"\n", upper, item.id);
   }
-  write_text(
-      folder / ".github" / "workflows" / "classroom.yml",
+  put(folder / ".github" / "workflows" / "classroom.yml",
       fmt::format("name: Autograding\non: [push, workflow_dispatch]\npermissions:\n  checks: write\n"
                   "  actions: read\n  contents: read\njobs:\n  grade:\n    runs-on: ubuntu-latest\n"
                   "    if: github.actor != 'github-classroom[bot]'\n    steps:\n"

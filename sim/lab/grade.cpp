@@ -27,7 +27,8 @@ std::string fresh_nonce() {
   return nonce;
 }
 
-/// The file's text; nullopt with `why` when it is none that is taken: a link, a folder, too large.
+}  // namespace
+
 std::optional<std::string> read_submission(const fs::path& path, std::string& why) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);
@@ -46,6 +47,8 @@ std::optional<std::string> read_submission(const fs::path& path, std::string& wh
   }
   return std::nullopt;
 }
+
+namespace {
 
 void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOptions& options,
                std::vector<std::vector<Ran>>& ran) {
@@ -73,7 +76,7 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
     }
   }
   if (options.progress) options.progress(fmt::format("running {} cases", jobs.size()));
-  const std::vector<Outcome> outcomes = run_contained(jobs, options.at_once, true);
+  const std::vector<Outcome> outcomes = run_contained(jobs, {.at_once = options.at_once, .give_up = true});
   std::vector<Ran> all(jobs.size());
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     all[k].of = cases[k];

@@ -37,6 +37,9 @@ struct GradeOptions {
   std::function<void(const std::string&)> progress;
 };
 
+/// The file's text; nullopt with `why` when it is none that is taken: missing, a link, a folder, a pipe, larger than 1 MiB.
+std::optional<std::string> read_submission(const std::filesystem::path& path, std::string& why);
+
 /// Vets, builds, runs, judges. Whatever the submission does, the answer is a report: throws only what a machine lacks.
 Report grade(const Lab& lab, const std::filesystem::path& submission, const GradeOptions& options);
 

@@ -140,16 +140,24 @@ int check_once(const LabArguments& a, const Lab& lab, Workspace& workspace) {
   options.at_once = jobs_of(a);
   options.conditions = {.seed = a.seed, .hidden = a.hidden};
   options.progress = say;
+  if (a.machine != "simt" && a.machine != "gpu")
+    throw UsageError(fmt::format("--machine \"{}\": take simt or gpu", a.machine));
+  options.on_card = a.machine == "gpu";
+  if (options.on_card && !lab.has_kernels())
+    throw UsageError(fmt::format("--machine gpu: lab {} has no kernels to run", lab.number()));
+  if (options.on_card) options.at_once = 1;  // times of one run at a time
   const Report report = grade(lab, file, options);
   hush();
-  if (a.file.empty()) {
+  if (a.file.empty() && !options.on_card) {
     Progress p = workspace.progress(lab);
     p.points = std::max(p.points, report.points());
     p.max_points = report.max_points();
     workspace.set_progress(lab, p);
   }
   std::string text = describe(report, lab, use_color(a.color));
-  if (report.passed()) {
+  if (report.passed() && options.on_card) {
+    text += "All right on the card.\n";
+  } else if (report.passed()) {
     text += lab.number() < 8 ? fmt::format("All right. The next one: flashlab lab start {}\n", lab.number() + 1)
                              : "All right.\n";
   } else if (a.file.empty()) {
@@ -367,6 +375,8 @@ std::function<int()> add_lab_command(CLI::App& app) {
     c->add_option("--file", a->file, "another file than the one in your folder");
     c->add_option("--seed", a->seed, "of the inputs (default 0)");
     c->add_option("--jobs", a->jobs, "runs at a time (default: one a core)");
+    c->add_option("--machine", a->machine,
+                  "simt (default), or gpu: numbers and times on this machine's card, which counts nothing");
     c->add_option("--color", a->color, "auto, always or never");
     c->add_flag("--hidden", a->hidden, "on the shapes that a grading with this seed takes");
     c->add_option("--item", a->item, "exit code 0 when this item passes, whatever the others do");

@@ -1,6 +1,7 @@
 #include "sim/lab/build.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -37,6 +38,7 @@ std::vector<std::string> split(std::string_view list, char separator) {
 struct Parts {
   fs::path simt_include = FLASHLAB_SIMT_INCLUDE_DIR, lab_include = FLASHLAB_LAB_INCLUDE_DIR;
   std::vector<std::string> libraries = split(FLASHLAB_LAB_LIBRARIES, '|');
+  std::string wire_library = FLASHLAB_LAB_WIRE_LIBRARY;  ///< for programs on a card
 };
 Parts find_parts() {
   Parts parts;
@@ -46,11 +48,13 @@ Parts find_parts() {
   if (error || !fs::exists(include / "lab/include/flashlab_lab.cuh", error)) return parts;
   parts.simt_include = include / "simt/include";
   parts.lab_include = include / "lab/include";
-  for (std::string& library : parts.libraries) {
+  const auto installed = [&](std::string& library) {
     const std::string name = fs::path(library).filename().string();
     if (name.starts_with("libflashlab_"))
       library = (bin / FLASHLAB_BIN_TO_LIB / name).lexically_normal().string();
-  }
+  };
+  for (std::string& library : parts.libraries) installed(library);
+  installed(parts.wire_library);
   return parts;
 }
 
@@ -121,6 +125,45 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
+Build refusals_of(const std::string& source, const std::string& harness) {
+  VetOptions vet_options;
+  for (const simt::Token& t : simt::tokenize(harness)) {
+    if (t.kind == simt::TokenKind::word) vet_options.taken_names.emplace_back(t.text);
+  }
+  const std::vector<Refusal> refusals = vet(source, vet_options);
+  Build refused{.refused = !refusals.empty()};
+  for (std::size_t i = 0; i < std::min<std::size_t>(refusals.size(), 5); ++i)
+    refused.why += fmt::format("{}solution.cu:{}: {}", i == 0 ? "" : "\n", refusals[i].line, refusals[i].what);
+  return refused;
+}
+
+void make_cache(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw EnvironmentError(
+        fmt::format("cannot make the folder {}: {}; set XDG_CACHE_HOME", folder.string(), error.message()));
+}
+
+/// Another check may have put the same program there meanwhile.
+void keep(const fs::path& made, const fs::path& as) {
+  std::error_code error;
+  fs::create_hard_link(made, as, error);
+  if (error && error != std::errc::file_exists) fs::rename(made, as);
+}
+
+std::string find_nvcc() {
+  const char* path = std::getenv("PATH");
+  for (const std::string& folder : split(path == nullptr ? "" : path, ':')) {
+    if (access((fs::path(folder) / "nvcc").c_str(), X_OK) == 0) return (fs::path(folder) / "nvcc").string();
+  }
+  if (access("/usr/local/cuda/bin/nvcc", X_OK) == 0) return "/usr/local/cuda/bin/nvcc";
+  throw EnvironmentError(
+      "--machine gpu compiles with nvcc, which is not on PATH: install the CUDA toolkit and add its bin folder "
+      "to PATH; "
+      "without --machine gpu the lab needs none");
+}
+
 }  // namespace
 
 fs::path default_cache() {
@@ -155,18 +198,8 @@ bool may_call(std::string_view symbol) {
 
 Build build(const BuildOptions& options) {
   const std::string source = read_text(options.submission), harness = read_text(options.harness);
-  VetOptions vet_options;
-  for (const simt::Token& t : simt::tokenize(harness)) {
-    if (t.kind == simt::TokenKind::word) vet_options.taken_names.emplace_back(t.text);
-  }
-  const std::vector<Refusal> refusals = vet(source, vet_options);
-  if (!refusals.empty()) {
-    Build refused{.refused = true};
-    for (std::size_t i = 0; i < std::min<std::size_t>(refusals.size(), 5); ++i)
-      refused.why +=
-          fmt::format("{}solution.cu:{}: {}", i == 0 ? "" : "\n", refusals[i].line, refusals[i].what);
-    return refused;
-  }
+  const Build refused = refusals_of(source, harness);
+  if (refused.refused) return refused;
   const Parts parts = find_parts();
   const std::string compiler = FLASHLAB_SIMT_COMPILER;
   if (parts.libraries.empty())
@@ -185,11 +218,7 @@ Build build(const BuildOptions& options) {
     if (missing) throw EnvironmentError(fmt::format("{} is missing: build or install Flashlab again", library));
     fingerprint.add(fmt::format("{} {}", library, when.time_since_epoch().count()));
   }
-  std::error_code error;
-  fs::create_directories(options.cache_dir, error);
-  if (error)
-    throw EnvironmentError(fmt::format("cannot make the folder {}: {}; set XDG_CACHE_HOME",
-                                       options.cache_dir.string(), error.message()));
+  make_cache(options.cache_dir);
   const fs::path program = options.cache_dir / fingerprint.text();
   if (fs::exists(program)) return {.program = program};
 
@@ -240,8 +269,52 @@ Build build(const BuildOptions& options) {
   link.insert(link.end(), {"-Wl,-z,relro,-z,now,-z,noexecstack", "-o", (folder / "program").string()});
   const simt::CommandResult linked = simt::run_command(link);
   if (linked.exit_code != 0) return {.why = "solution.cu: it does not link:\n" + linked.output.substr(0, 1000)};
-  fs::create_hard_link(folder / "program", program, error);
-  if (error && error != std::errc::file_exists) fs::rename(folder / "program", program);
+  keep(folder / "program", program);
+  return {.program = program};
+}
+
+Build build_for_card(const BuildOptions& options) {
+  const std::string source = read_text(options.submission), harness = read_text(options.harness);
+  const Build refused = refusals_of(source, harness);
+  if (refused.refused) return refused;
+  const std::string nvcc = find_nvcc();
+  std::error_code error;
+  if (!fs::exists("/dev/nvidiactl", error) && !fs::exists("/dev/dxg", error))
+    throw EnvironmentError(
+        "there is no NVIDIA GPU here, or its driver is not loaded: `nvidia-smi` tells; without --machine gpu "
+        "the lab "
+        "needs none");
+  const Parts parts = find_parts();
+  const std::vector<std::string> flags = {"-O3", "-std=c++20", "-arch=native", "-lineinfo"};
+  const std::string program_source = "#include \"harness.cu\"\n#include \"flashlab_lab_card.cuh\"\n";
+  const std::string version = simt::run_command({nvcc, "--version"}).output;
+  // Of the card too: what is compiled for one is not taken for another that stands here tomorrow.
+  const std::string cards = simt::run_command({"nvidia-smi", "-L"}).output;
+  Fingerprint fingerprint;
+  for (const std::string* text : {&source, &harness, &program_source, &nvcc, &version, &cards})
+    fingerprint.add(*text);
+  for (const std::string& flag : flags) fingerprint.add(flag);
+  fingerprint.add(read_text(parts.lab_include / "flashlab_lab_card.cuh"));
+  make_cache(options.cache_dir);
+  const fs::path program = options.cache_dir / (fingerprint.text() + "-card");
+  if (fs::exists(program)) return {.program = program};
+
+  const TemporaryFolder workshop("lab", options.cache_dir);
+  const fs::path& folder = workshop.path();
+  write_text(folder / "solution.cu", source);
+  write_text(folder / "harness.cu", harness);
+  write_text(folder / "program.cu", program_source);
+  std::vector<std::string> command = {nvcc};
+  command.insert(command.end(), flags.begin(), flags.end());
+  command.insert(
+      command.end(),
+      {"-I", parts.lab_include.string(), "-I", (parts.lab_include / "../../..").lexically_normal().string(),
+       (folder / "program.cu").string(), parts.wire_library, "-o", (folder / "program").string()});
+  const simt::CommandResult compiled = simt::run_command(command);
+  if (compiled.exit_code != 0)
+    return {.why = "nvcc does not compile it:\n" +
+                   replaced(compiled.output.substr(0, 2000), folder.string() + "/", "")};
+  keep(folder / "program", program);
   return {.program = program};
 }
 

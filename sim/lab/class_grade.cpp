@@ -60,6 +60,12 @@ class FolderLock {
   int fd_;
 };
 
+std::string on_one_line(const std::string& text) {
+  std::string line;
+  for (const char c : text) line += c == '\n' ? std::string(" · ") : std::string(1, c);
+  return line;
+}
+
 std::string csv_field(std::string text) {
   // A spreadsheet would run a name that begins so.
   if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos)
@@ -260,7 +266,7 @@ std::string csv_of(const std::vector<ClassRow>& rows) {
   text += ",score\r\n";
   for (const ClassRow& r : rows) {
     text += fmt::format("{},{:g},{:g},{}", csv_field(r.submission.name), r.report.points(),
-                        r.report.max_points(), csv_field(r.report.problem));
+                        r.report.max_points(), csv_field(on_one_line(r.report.problem)));
     for (const GradedItem& i : r.report.items) text += fmt::format(",{:g}", i.points);
     text += r.report.score ? fmt::format(",{:.0f}\r\n", r.report.score->value) : ",\r\n";
   }

@@ -47,7 +47,7 @@ std::string json_of(const Report& report);
 /// Throws std::runtime_error when the text is no report.
 Report report_from_json(const std::string& text);
 
-/// "name,points,of,problem,ITEM…": one row a submission; fields quoted as RFC 4180 says, formulas defused.
+/// "name,points,of,problem,ITEM…": one line a submission; fields quoted as RFC 4180 says, formulas defused.
 std::string csv_of(const std::vector<ClassRow>& rows);
 std::string table_of(const std::vector<ClassRow>& rows);
 

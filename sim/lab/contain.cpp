@@ -77,7 +77,7 @@ void enter(const Contained& job, int printed, int input, int result) {
   setrlimit(RLIMIT_CPU, &cpu);
   limit(RLIMIT_FSIZE, job.limits.file_bytes);
   if (job.limits.address_bytes != 0) limit(RLIMIT_AS, job.limits.address_bytes);
-  limit(RLIMIT_NOFILE, 128);
+  limit(RLIMIT_NOFILE, static_cast<rlim_t>(job.limits.open_files));
   if (!job.limits.may_start_processes) limit(RLIMIT_NPROC, 0);
   for (const int reset : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM}) signal(reset, SIG_DFL);
 }

@@ -22,7 +22,8 @@ struct Limits {
                                 << 10;  ///< kept of stdout and stderr; what comes after is dropped
   std::uint64_t result_bytes = std::uint64_t{256} << 20;  ///< on the result's pipe; more ends the process
   bool may_start_processes = false;                       ///< compilers do
-  std::string folder = "/";                               ///< where it runs
+  int open_files = 128;
+  std::string folder = "/";  ///< where it runs
 };
 
 /// Either a program or a function of this one, which must not return by an exception.

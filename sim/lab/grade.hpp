@@ -23,6 +23,7 @@ struct Report {
   std::string problem;  ///< why nothing could be run: refused, does not compile, nothing handed in; else ""
   std::vector<GradedItem> items;
   std::optional<Score> score;
+  std::string note;  ///< of a run on a card: its times, and what was not judged
   double seconds = 0;
   double points() const;
   double max_points() const;
@@ -30,6 +31,7 @@ struct Report {
 };
 
 struct GradeOptions {
+  bool on_card = false;  ///< of one's own work: no walls, no counters; items that count are left out
   Conditions conditions;
   std::filesystem::path cache_dir;  ///< of built programs
   int at_once = 2;                  ///< runs at a time

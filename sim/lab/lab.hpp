@@ -59,6 +59,7 @@ struct Item {
   std::vector<std::string> after;  ///< items without which this one is not looked at
   std::vector<Case> cases;
   std::function<Verdict(std::span<const Ran>, const Evidence&)> judge;
+  bool counted = false;  ///< judges what the simt machine counts: a run on a card tells nothing of it
 };
 
 /// A number for the leaderboard.

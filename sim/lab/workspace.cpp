@@ -196,7 +196,7 @@ std::string describe(const Report& report, const Lab& lab, bool color) {
   text += fmt::format("\n{:g} of {:g} points", report.points(), report.max_points());
   if (report.score)
     text += fmt::format(" · {}: {:.0f} {}", report.score->name, report.score->value, report.score->unit);
-  return text + "\n";
+  return text + "\n" + (report.note.empty() ? "" : "\n" + report.note);
 }
 
 }  // namespace flashlab::lab

@@ -125,7 +125,14 @@ int start_lab(const LabArguments& a) {
 }
 
 fs::path submission_of(const LabArguments& a, const Workspace& workspace, const Lab& lab) {
-  if (!a.file.empty()) return a.file;
+  if (!a.file.empty()) {
+    std::error_code error;
+    if (fs::is_directory(a.file, error))
+      throw UsageError(fmt::format("--file {}: it is a folder; name the {} in it", a.file, lab.file()));
+    if (!fs::exists(fs::symlink_status(a.file, error)))
+      throw UsageError(fmt::format("--file {}: there is no such file", a.file));
+    return a.file;
+  }
   const fs::path file = workspace.file_of(lab);
   if (!fs::exists(file))
     throw UsageError(fmt::format("{} is not there: `flashlab lab start {}` makes it, --file names another",
@@ -212,6 +219,17 @@ int told_failures(const std::vector<ClassRow>& rows) {
   return static_cast<int>(ExitCode::environment);
 }
 
+/// Before hours of grading, not after.
+void require_writable(const char* option, const std::string& file) {
+  std::error_code error;
+  if (file.empty()) return;
+  const fs::path folder = fs::absolute(file).parent_path();
+  if (fs::is_directory(file, error)) throw UsageError(fmt::format("{} {}: it is a folder", option, file));
+  if (access(folder.c_str(), W_OK) != 0)
+    throw EnvironmentError(
+        fmt::format("{} {}: {} is not there or cannot be written", option, file, folder.string()));
+}
+
 int grade_labs(const LabArguments& a) {
   const Lab& lab = lab_from_name(a.name);
   if (a.format != "table" && a.format != "csv" && a.format != "json")
@@ -220,6 +238,8 @@ int grade_labs(const LabArguments& a) {
       find_submissions(lab, {a.submissions.begin(), a.submissions.end()});
   if (!a.gradescope.empty() && submissions.size() != 1)
     throw UsageError("--gradescope writes the results of one submission: name one");
+  require_writable("--csv", a.csv);
+  require_writable("--gradescope", a.gradescope);
   const fs::path results = a.results.empty() ? fs::path("flashlab-grades") / lab.slug() : fs::path(a.results);
   const std::vector<ClassRow> rows = grade_aloud(lab, submissions, a, results);
   if (!a.gradescope.empty()) write_text(a.gradescope, gradescope_json(lab, rows.front().report));
@@ -236,6 +256,7 @@ int grade_labs(const LabArguments& a) {
 
 int rehearse_lab(const LabArguments& a) {
   const Lab& lab = lab_from_name(a.name);
+  require_writable("--csv", a.csv);
   if (a.count < 1 || a.count > 10000) throw UsageError(fmt::format("--count {}: take 1 to 10000", a.count));
   const fs::path folder = a.results.empty() ? fs::path("flashlab-rehearsal") / lab.slug() : fs::path(a.results);
   const std::vector<Rehearsed> made =

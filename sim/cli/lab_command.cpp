@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -26,6 +27,7 @@
 #include "sim/lab/grade.hpp"
 #include "sim/lab/rehearse.hpp"
 #include "sim/lab/workspace.hpp"
+#include "sim/lab/wrong.hpp"
 #include "sim/report/table.hpp"
 
 namespace flashlab::cli {
@@ -368,6 +370,37 @@ int reset_lab(const LabArguments& a) {
   return 0;
 }
 
+/// What the points of each lab are for.
+int show_figures(const LabArguments& a) {
+  if (!a.name.empty()) {
+    print(lab_from_name(a.name).figures());
+    return 0;
+  }
+  using enum report::TextTable::Align;
+  report::TextTable table;
+  table.column("lab", right);
+  table.column("chapter", left);
+  table.column("handed in", left);
+  for (const char* heading :
+       {"items", "points", "for numbers", "for counters", "hidden cases", "wrong ones kept"})
+    table.column(heading, right);
+  for (const auto& lab : labs()) {
+    double counted = 0, all = 0;
+    std::set<std::string> cases;
+    const std::vector<Item> items = lab->items({.seed = 1, .hidden = true});
+    for (const Item& item : items) {
+      all += item.points, counted += item.counted ? item.points : 0;
+      for (const Case& c : item.cases) cases.insert(c.title);
+    }
+    table.row({fmt::to_string(lab->number()), std::string(lab->slug()), std::string(lab->file()),
+               fmt::to_string(items.size()), fmt::format("{:g}", all), fmt::format("{:g}", all - counted),
+               fmt::format("{:g}", counted), lab->has_kernels() ? fmt::to_string(cases.size()) : "–",
+               fmt::to_string(wrong_submissions(*lab).size())});
+  }
+  print(table.str(false));
+  return 0;
+}
+
 }  // namespace
 
 std::function<int()> add_lab_command(CLI::App& app) {
@@ -426,11 +459,9 @@ std::function<int()> add_lab_command(CLI::App& app) {
   exporting->add_option("--out", a->out, "the zip or folder to write");
   command("hint", "The next of three hints", hint_lab, true);
   command("reset", "The starter again; your file is kept", reset_lab, true);
-  const auto figures = [](const LabArguments& arguments) {
-    print(lab_from_name(arguments.name).figures());
-    return 0;
-  };
-  command("figures", "Baseline, ideal and gate of a lab", figures, true);
+  CLI::App* const figures = command(
+      "figures", "Baseline, ideal and gate of a lab; without LAB, the points of all", show_figures, false);
+  figures->add_option("LAB", a->name, "its number or name");
   return [chosen] { return (*chosen)(); };
 }
 

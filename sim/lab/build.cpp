@@ -63,6 +63,7 @@ const std::vector<std::string>& strict_flags() {
   static const std::vector<std::string> flags = {"-fsanitize=bounds,object-size",
                                                  "-fsanitize-undefined-trap-on-error",
                                                  "-fstack-clash-protection",
+                                                 "-fno-omit-frame-pointer",  // the hooks guard its chain
                                                  "-fno-jump-tables",
                                                  "-fno-tree-loop-distribute-patterns",
                                                  "-fno-exceptions",
@@ -125,11 +126,39 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
+/// What the macros of the headers are made of, line by line: a submission that redefined a word of these would change the
+/// launches that the harness makes.
+const std::vector<std::string>& macros_of(const Parts& parts) {
+  static const std::vector<std::string> all = [&] {
+    std::vector<std::string> found;
+    for (const fs::path& folder : {parts.lab_include, parts.simt_include}) {
+      for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+        if (!entry.is_regular_file()) continue;
+        bool inside = false;
+        for (const std::string& line : split(read_text(entry.path()), '\n')) {
+          const std::size_t begin = line.find_first_not_of(" \t");
+          const bool defines = begin != std::string::npos && line[begin] == '#' &&
+                               line.find("define", begin) == line.find_first_not_of(" \t", begin + 1);
+          if (defines) found.push_back(line.substr(line.find("define") + 6));
+          if (inside && !defines) found.push_back(line);
+          inside = (inside || defines) && line.ends_with('\\');
+        }
+      }
+    }
+    return found;
+  }();
+  return all;
+}
+
 Build refusals_of(const std::string& source, const std::string& harness) {
   VetOptions vet_options;
-  for (const simt::Token& t : simt::tokenize(harness)) {
-    if (t.kind == simt::TokenKind::word) vet_options.taken_names.emplace_back(t.text);
-  }
+  const auto take = [&](const std::string& text) {
+    for (const simt::Token& t : simt::tokenize(text)) {
+      if (t.kind == simt::TokenKind::word) vet_options.taken_names.emplace_back(t.text);
+    }
+  };
+  take(harness);
+  for (const std::string& words : macros_of(find_parts())) take(words);
   const std::vector<Refusal> refusals = vet(source, vet_options);
   Build refused{.refused = !refusals.empty()};
   for (std::size_t i = 0; i < std::min<std::size_t>(refusals.size(), 5); ++i)

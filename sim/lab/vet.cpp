@@ -132,7 +132,8 @@ constexpr std::array<std::string_view, 84> kKeywords = {"alignas",
 struct Forbidden {
   std::string_view word, why;
 };
-constexpr std::array<Forbidden, 27> kWords = {{
+constexpr std::array<Forbidden, 28> kWords = {{
+    {"_Pragma", "of the pragmas only #pragma once and unroll are taken"},
     {"asm", "inline assembly is not part of the labs"},
     {"throw", "device code has no exceptions"},
     {"try", "device code has no exceptions"},

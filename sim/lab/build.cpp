@@ -225,6 +225,11 @@ bool may_call(std::string_view symbol) {
   return std::regex_match(symbol.begin(), symbol.end(), allowed);
 }
 
+bool may_define(std::string_view symbol) {
+  // Of C++, and no operator new or delete.
+  return symbol.starts_with("_Z") && !symbol.starts_with("_Zn") && !symbol.starts_with("_Zd");
+}
+
 Build build(const BuildOptions& options) {
   const std::string source = read_text(options.submission), harness = read_text(options.harness);
   const Build refused = refusals_of(source, harness);
@@ -291,6 +296,15 @@ Build build(const BuildOptions& options) {
                   "solution.cu: it uses `{}`, which is not among what device code of the labs may call",
                   name.substr(0, name.find('\n')))};
     }
+  }
+  // Nor may it bring what others call: a function of C's would stand in for the library's in the grader's own part.
+  const simt::CommandResult defined =
+      simt::run_command({"nm", "--defined-only", "-g", "-P", (folder / "submission.o").string()});
+  for (const std::string& line : split(defined.output, '\n')) {
+    const std::string symbol = line.substr(0, line.find(' '));
+    if (!may_define(symbol))
+      return {.refused = true,
+              .why = fmt::format("solution.cu: it defines `{}`, which is not its own", symbol)};
   }
   std::vector<std::string> link = {compiler, (folder / "submission.o").string(), "-Wl,--whole-archive",
                                    parts.libraries.front(), "-Wl,--no-whole-archive"};

@@ -33,6 +33,9 @@ Build build(const BuildOptions& options);
 /// What an object may call: nothing else may stand undefined in it. For tests.
 bool may_call(std::string_view symbol);
 
+/// What an object may define for others to see. For tests.
+bool may_define(std::string_view symbol);
+
 /// $XDG_CACHE_HOME/flashlab/labs or ~/.cache/flashlab/labs, else a folder for temporary files.
 std::filesystem::path default_cache();
 

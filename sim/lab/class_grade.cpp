@@ -28,11 +28,12 @@ using Json = nlohmann::ordered_json;
 // Text of a submission's may be any bytes; JSON wants UTF-8.
 std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-/// The name under which a result is kept: of the student, the file's bytes, lab, points and seed.
+/// The name under which a result is kept: of the student, the file's bytes, lab, points, gates and seed.
 std::string key_of(const Lab& lab, const Submission& s, const Conditions& c) {
   Fingerprint f;
   f.add(lab.slug());
   for (const Item& item : lab.items(c)) f.add(fmt::format("{} {}", item.id, item.points));
+  f.add(lab.figures());  // the gates
   f.add(std::to_string(c.seed) + (c.hidden ? "h" : ""));
   f.add(s.name);
   std::string why;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "sim/core/error.hpp"
+#include "sim/core/text.hpp"
 #include "sim/core/text_file.hpp"
 
 namespace flashlab::lab {
@@ -195,7 +196,8 @@ std::string describe(const Report& report, const Lab& lab, bool color) {
   }
   text += fmt::format("\n{:g} of {:g} points", report.points(), report.max_points());
   if (report.score)
-    text += fmt::format(" · {}: {:.0f} {}", report.score->name, report.score->value, report.score->unit);
+    text += fmt::format(" · {}: {} {}", report.score->name,
+                        format_count(static_cast<Bytes>(report.score->value)), report.score->unit);
   return text + "\n" + (report.note.empty() ? "" : "\n" + report.note);
 }
 

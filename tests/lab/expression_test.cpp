@@ -30,6 +30,7 @@ TEST_CASE("an answer's expression has the precedence of paper") {
   CHECK(value_of("(1 + 2*Tr) * N * d") == 33.0 * 64000);
   CHECK(value_of("ceil(N / d)") == 16);
   CHECK(value_of("1.5e3") == 1500);
+  CHECK(value_of("2 * N^2 / 4") == 500000);
 }
 
 TEST_CASE("what is no expression is refused with a reason") {

@@ -55,15 +55,19 @@ class Parser {
     }
   }
   double product() {
-    double value = factor();
+    double value = power();
     for (;;) {
       if (skip('*'))
-        value *= factor();
+        value *= power();
       else if (skip('/'))
-        value /= factor();
+        value /= power();
       else
         return value;
     }
+  }
+  double power() {
+    const double base = factor();
+    return skip('^') ? std::pow(base, factor()) : base;
   }
   double factor() {
     const Depth depth(depth_);

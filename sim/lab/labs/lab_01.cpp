@@ -176,10 +176,10 @@ class Lab01 final : public Lab {
                               : ratio < 1    ? "too few"
                                              : "too many";
       if (&s == &shapes.front()) return {.text = fmt::format("{}: {}", answer, how)};
-      return {
-          .share = 0.5,
-          .text = fmt::format("{}: right at {}, but at {} {}", answer, shapes.front().title(), s.title(), how),
-          .detail = "write it with the letters N, d, Br, Bc, Tr = ceil(N / Br), Tc = ceil(N / Bc)\n"};
+      return {.share = 0.5,
+              .text = fmt::format("{}: right at {}, but at {} it is {:.10g}: {}", answer,
+                                  shapes.front().title(), s.title(), *value, how),
+              .detail = "write it with the letters N, d, Br, Bc, Tr = ceil(N / Br), Tc = ceil(N / Bc)\n"};
     }
     return {.share = 1, .text = fmt::format("{}, at {} shapes", answer, shapes.size())};
   }

@@ -15,8 +15,17 @@ if(TARGET flashlab)
   # The program finds its library of simulated kernels beside it, wherever both are moved.
   file(RELATIVE_PATH bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
   set_target_properties(flashlab PROPERTIES INSTALL_RPATH "$ORIGIN/${bin_to_lib}")
-  # flashlab_simt_child: what `flashlab profile` links programs with, beside the libraries above.
-  install(TARGETS flashlab flashlab_simt_stages flashlab_simt_child
+  # What `flashlab profile` and `flashlab lab` link programs with, beside the libraries above.
+  set(flashlab_children flashlab_simt_child)
+  if(TARGET flashlab_lab_child)
+    list(APPEND flashlab_children flashlab_lab_child)
+  endif()
+  # The labs as `flashlab lab` reads them: text, source, harness, hints.
+  file(GLOB flashlab_labs RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/chapters/*/lab)
+  foreach(lab IN LISTS flashlab_labs)  # chapters/NN-slug/lab
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/${lab}/ DESTINATION ${CMAKE_INSTALL_DATADIR}/flashlab/${lab})
+  endforeach()
+  install(TARGETS flashlab flashlab_simt_stages ${flashlab_children}
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()

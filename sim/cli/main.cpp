@@ -82,11 +82,17 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());
-  if (std::ranges::find(names, argv[1]) != names.end()) return;
+  if (std::ranges::find(names, argv[1]) != names.end()) {
+    const CLI::App* const command = app.get_subcommand(argv[1]);
+    if (!command->get_subcommands([](const CLI::App*) { return true; }).empty())
+      refuse_unknown_command(*command, argc - 1, argv + 1);
+    return;
+  }
   const std::vector<std::string_view> views(names.begin(), names.end());
   const std::string nearest = nearest_name(argv[1], views);
-  throw UsageError(fmt::format("unknown command \"{}\"{}: see flashlab --help", argv[1],
-                               nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest)));
+  const std::string parent = app.get_parent() == nullptr ? "" : app.get_name() + " ";
+  throw UsageError(fmt::format("unknown command \"{}{}\"{}: see flashlab {}--help", parent, argv[1],
+                               nearest.empty() ? "" : fmt::format(" (did you mean {}?)", nearest), parent));
 }
 
 int run_program(int argc, char** argv) {

@@ -1,6 +1,7 @@
 #include "sim/lab/build.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include "sim/core/fingerprint.hpp"
 #include "sim/core/temporary_folder.hpp"
 #include "sim/core/text.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/lab/contain.hpp"
 #include "sim/lab/vet.hpp"
 #include "sim/simt/compile/compile.hpp"
@@ -22,14 +24,6 @@ namespace flashlab::lab {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
 
 std::vector<std::string> split(std::string_view list, char separator) {
   std::vector<std::string> parts;
@@ -44,6 +38,7 @@ std::vector<std::string> split(std::string_view list, char separator) {
 struct Parts {
   fs::path simt_include = FLASHLAB_SIMT_INCLUDE_DIR, lab_include = FLASHLAB_LAB_INCLUDE_DIR;
   std::vector<std::string> libraries = split(FLASHLAB_LAB_LIBRARIES, '|');
+  std::string wire_library = FLASHLAB_LAB_WIRE_LIBRARY;  ///< for programs on a card
 };
 Parts find_parts() {
   Parts parts;
@@ -53,11 +48,13 @@ Parts find_parts() {
   if (error || !fs::exists(include / "lab/include/flashlab_lab.cuh", error)) return parts;
   parts.simt_include = include / "simt/include";
   parts.lab_include = include / "lab/include";
-  for (std::string& library : parts.libraries) {
+  const auto installed = [&](std::string& library) {
     const std::string name = fs::path(library).filename().string();
     if (name.starts_with("libflashlab_"))
       library = (bin / FLASHLAB_BIN_TO_LIB / name).lexically_normal().string();
-  }
+  };
+  for (std::string& library : parts.libraries) installed(library);
+  installed(parts.wire_library);
   return parts;
 }
 
@@ -66,6 +63,7 @@ const std::vector<std::string>& strict_flags() {
   static const std::vector<std::string> flags = {"-fsanitize=bounds,object-size",
                                                  "-fsanitize-undefined-trap-on-error",
                                                  "-fstack-clash-protection",
+                                                 "-fno-omit-frame-pointer",  // the hooks guard its chain
                                                  "-fno-jump-tables",
                                                  "-fno-tree-loop-distribute-patterns",
                                                  "-fno-exceptions",
@@ -128,6 +126,73 @@ std::string replaced(std::string text, const std::string& from, const std::strin
   return text;
 }
 
+/// What the macros of the headers are made of, line by line: a submission that redefined a word of these would change the
+/// launches that the harness makes.
+const std::vector<std::string>& macros_of(const Parts& parts) {
+  static const std::vector<std::string> all = [&] {
+    std::vector<std::string> found;
+    for (const fs::path& folder : {parts.lab_include, parts.simt_include}) {
+      for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+        if (!entry.is_regular_file()) continue;
+        bool inside = false;
+        for (const std::string& line : split(read_text(entry.path()), '\n')) {
+          const std::size_t begin = line.find_first_not_of(" \t");
+          const bool defines = begin != std::string::npos && line[begin] == '#' &&
+                               line.find("define", begin) == line.find_first_not_of(" \t", begin + 1);
+          if (defines) found.push_back(line.substr(line.find("define") + 6));
+          if (inside && !defines) found.push_back(line);
+          inside = (inside || defines) && line.ends_with('\\');
+        }
+      }
+    }
+    return found;
+  }();
+  return all;
+}
+
+Build refusals_of(const std::string& source, const std::string& harness) {
+  VetOptions vet_options;
+  const auto take = [&](const std::string& text) {
+    for (const simt::Token& t : simt::tokenize(text)) {
+      if (t.kind == simt::TokenKind::word) vet_options.taken_names.emplace_back(t.text);
+    }
+  };
+  take(harness);
+  for (const std::string& words : macros_of(find_parts())) take(words);
+  const std::vector<Refusal> refusals = vet(source, vet_options);
+  Build refused{.refused = !refusals.empty()};
+  for (std::size_t i = 0; i < std::min<std::size_t>(refusals.size(), 5); ++i)
+    refused.why += fmt::format("{}solution.cu:{}: {}", i == 0 ? "" : "\n", refusals[i].line, refusals[i].what);
+  return refused;
+}
+
+void make_cache(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw EnvironmentError(
+        fmt::format("cannot make the folder {}: {}; set XDG_CACHE_HOME", folder.string(), error.message()));
+}
+
+/// Another check may have put the same program there meanwhile.
+void keep(const fs::path& made, const fs::path& as) {
+  std::error_code error;
+  fs::create_hard_link(made, as, error);
+  if (error && error != std::errc::file_exists) fs::rename(made, as);
+}
+
+std::string find_nvcc() {
+  const char* path = std::getenv("PATH");
+  for (const std::string& folder : split(path == nullptr ? "" : path, ':')) {
+    if (access((fs::path(folder) / "nvcc").c_str(), X_OK) == 0) return (fs::path(folder) / "nvcc").string();
+  }
+  if (access("/usr/local/cuda/bin/nvcc", X_OK) == 0) return "/usr/local/cuda/bin/nvcc";
+  throw EnvironmentError(
+      "--machine gpu compiles with nvcc, which is not on PATH: install the CUDA toolkit and add its bin folder "
+      "to PATH; "
+      "without --machine gpu the lab needs none");
+}
+
 }  // namespace
 
 fs::path default_cache() {
@@ -160,20 +225,15 @@ bool may_call(std::string_view symbol) {
   return std::regex_match(symbol.begin(), symbol.end(), allowed);
 }
 
+bool may_define(std::string_view symbol) {
+  // Of C++, and no operator new or delete.
+  return symbol.starts_with("_Z") && !symbol.starts_with("_Zn") && !symbol.starts_with("_Zd");
+}
+
 Build build(const BuildOptions& options) {
   const std::string source = read_text(options.submission), harness = read_text(options.harness);
-  VetOptions vet_options;
-  for (const simt::Token& t : simt::tokenize(harness)) {
-    if (t.kind == simt::TokenKind::word) vet_options.taken_names.emplace_back(t.text);
-  }
-  const std::vector<Refusal> refusals = vet(source, vet_options);
-  if (!refusals.empty()) {
-    Build refused{.refused = true};
-    for (std::size_t i = 0; i < std::min<std::size_t>(refusals.size(), 5); ++i)
-      refused.why +=
-          fmt::format("{}solution.cu:{}: {}", i == 0 ? "" : "\n", refusals[i].line, refusals[i].what);
-    return refused;
-  }
+  const Build refused = refusals_of(source, harness);
+  if (refused.refused) return refused;
   const Parts parts = find_parts();
   const std::string compiler = FLASHLAB_SIMT_COMPILER;
   if (parts.libraries.empty())
@@ -186,15 +246,13 @@ Build build(const BuildOptions& options) {
     for (const std::string& flag : *flags) fingerprint.add(flag);
   }
   for (const std::string& library : parts.libraries) {
-    std::error_code error;
-    const auto when = fs::last_write_time(library, error);
-    fingerprint.add(fmt::format("{} {}", library, error ? 0 : when.time_since_epoch().count()));
+    if (library.starts_with('-')) continue;
+    std::error_code missing;
+    const auto when = fs::last_write_time(library, missing);
+    if (missing) throw EnvironmentError(fmt::format("{} is missing: build or install Flashlab again", library));
+    fingerprint.add(fmt::format("{} {}", library, when.time_since_epoch().count()));
   }
-  std::error_code error;
-  fs::create_directories(options.cache_dir, error);
-  if (error)
-    throw EnvironmentError(fmt::format("cannot make the folder {}: {}; set XDG_CACHE_HOME",
-                                       options.cache_dir.string(), error.message()));
+  make_cache(options.cache_dir);
   const fs::path program = options.cache_dir / fingerprint.text();
   if (fs::exists(program)) return {.program = program};
 
@@ -214,7 +272,7 @@ Build build(const BuildOptions& options) {
                 .file_bytes = std::uint64_t{128} << 20,
                 .may_start_processes = true,
                 .folder = folder.string()};
-  const Outcome compiled = run_contained({job}, 1).front();
+  const Outcome compiled = run_contained({job}, {}).front();
   const std::string ended = how_it_ended(compiled, job.limits);
   if (!ended.empty()) return {.why = "solution.cu: the compiler was stopped: " + ended};
   if (!compiled.well()) {
@@ -239,14 +297,67 @@ Build build(const BuildOptions& options) {
                   name.substr(0, name.find('\n')))};
     }
   }
+  // Nor may it bring what others call: a function of C's would stand in for the library's in the grader's own part.
+  const simt::CommandResult defined =
+      simt::run_command({"nm", "--defined-only", "-g", "-P", (folder / "submission.o").string()});
+  for (const std::string& line : split(defined.output, '\n')) {
+    const std::string symbol = line.substr(0, line.find(' '));
+    if (!may_define(symbol))
+      return {.refused = true,
+              .why = fmt::format("solution.cu: it defines `{}`, which is not its own", symbol)};
+  }
   std::vector<std::string> link = {compiler, (folder / "submission.o").string(), "-Wl,--whole-archive",
                                    parts.libraries.front(), "-Wl,--no-whole-archive"};
   link.insert(link.end(), parts.libraries.begin() + 1, parts.libraries.end());
   link.insert(link.end(), {"-Wl,-z,relro,-z,now,-z,noexecstack", "-o", (folder / "program").string()});
   const simt::CommandResult linked = simt::run_command(link);
   if (linked.exit_code != 0) return {.why = "solution.cu: it does not link:\n" + linked.output.substr(0, 1000)};
-  fs::create_hard_link(folder / "program", program, error);
-  if (error && error != std::errc::file_exists) fs::rename(folder / "program", program);
+  keep(folder / "program", program);
+  return {.program = program};
+}
+
+Build build_for_card(const BuildOptions& options) {
+  const std::string source = read_text(options.submission), harness = read_text(options.harness);
+  const Build refused = refusals_of(source, harness);
+  if (refused.refused) return refused;
+  const std::string nvcc = find_nvcc();
+  std::error_code error;
+  if (!fs::exists("/dev/nvidiactl", error) && !fs::exists("/dev/dxg", error))
+    throw EnvironmentError(
+        "there is no NVIDIA GPU here, or its driver is not loaded: `nvidia-smi` tells; without --machine gpu "
+        "the lab "
+        "needs none");
+  const Parts parts = find_parts();
+  const std::vector<std::string> flags = {"-O3", "-std=c++20", "-arch=native", "-lineinfo"};
+  const std::string program_source = "#include \"harness.cu\"\n#include \"flashlab_lab_card.cuh\"\n";
+  const std::string version = simt::run_command({nvcc, "--version"}).output;
+  // Of the card too: what is compiled for one is not taken for another that stands here tomorrow.
+  const std::string cards = simt::run_command({"nvidia-smi", "-L"}).output;
+  Fingerprint fingerprint;
+  for (const std::string* text : {&source, &harness, &program_source, &nvcc, &version, &cards})
+    fingerprint.add(*text);
+  for (const std::string& flag : flags) fingerprint.add(flag);
+  fingerprint.add(read_text(parts.lab_include / "flashlab_lab_card.cuh"));
+  make_cache(options.cache_dir);
+  const fs::path program = options.cache_dir / (fingerprint.text() + "-card");
+  if (fs::exists(program)) return {.program = program};
+
+  const TemporaryFolder workshop("lab", options.cache_dir);
+  const fs::path& folder = workshop.path();
+  write_text(folder / "solution.cu", source);
+  write_text(folder / "harness.cu", harness);
+  write_text(folder / "program.cu", program_source);
+  std::vector<std::string> command = {nvcc};
+  command.insert(command.end(), flags.begin(), flags.end());
+  command.insert(
+      command.end(),
+      {"-I", parts.lab_include.string(), "-I", (parts.lab_include / "../../..").lexically_normal().string(),
+       (folder / "program.cu").string(), parts.wire_library, "-o", (folder / "program").string()});
+  const simt::CommandResult compiled = simt::run_command(command);
+  if (compiled.exit_code != 0)
+    return {.why = "nvcc does not compile it:\n" +
+                   replaced(compiled.output.substr(0, 2000), folder.string() + "/", "")};
+  keep(folder / "program", program);
   return {.program = program};
 }
 

@@ -1,20 +1,20 @@
 #include "sim/lab/class_grade.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <sstream>
 
-#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/fingerprint.hpp"
 #include "sim/core/temporary_folder.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/lab/contain.hpp"
 #include "sim/lab/judge.hpp"
 #include "sim/lab/workspace.hpp"
@@ -25,25 +25,46 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::optional<std::string> read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
 // Text of a submission's may be any bytes; JSON wants UTF-8.
 std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
-/// The name under which a result is kept: of the student, the file's bytes, lab and seed.
+/// The name under which a result is kept: of the student, the file's bytes, lab, points, gates and seed.
 std::string key_of(const Lab& lab, const Submission& s, const Conditions& c) {
   Fingerprint f;
   f.add(lab.slug());
+  for (const Item& item : lab.items(c)) f.add(fmt::format("{} {}", item.id, item.points));
+  f.add(lab.figures());  // the gates
   f.add(std::to_string(c.seed) + (c.hidden ? "h" : ""));
   f.add(s.name);
-  f.add(read_text(s.file).value_or("(nothing)"));
-  return f.text();
+  std::string why;
+  const auto text = read_submission(s.file, why);
+  f.add(text ? *text : "nothing: " + why);
+  return fmt::format("{}.{}", s.name.substr(0, 100), f.text());
+}
+
+/// Held while a grading writes to a folder; let go by the system, however the program ends.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& folder)
+      : fd_(open((folder / ".lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666)) {
+    if (fd_ < 0) throw EnvironmentError(fmt::format("cannot write to {}", folder.string()));
+    if (flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
+    close(fd_);
+    throw UsageError(fmt::format(
+        "another grading writes to {}: wait for it, or name another folder with --results", folder.string()));
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock() { close(fd_); }
+
+ private:
+  int fd_;
+};
+
+std::string on_one_line(const std::string& text) {
+  std::string line;
+  for (const char c : text) line += c == '\n' ? std::string(" · ") : std::string(1, c);
+  return line;
 }
 
 std::string csv_field(std::string text) {
@@ -89,6 +110,7 @@ std::vector<Submission> find_submissions(const Lab& lab, const std::vector<fs::p
       }
     } else if (fs::exists(fs::symlink_status(path, error))) {
       s.name = path.stem().string();
+      if (path.filename() == lab.file()) s.name = fs::absolute(path).parent_path().filename().string();
       s.file = path;
     } else {
       throw UsageError(fmt::format("{}: there is no such folder or file", path.string()));
@@ -106,6 +128,12 @@ std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>&
   fs::create_directories(options.results, error);
   if (error)
     throw EnvironmentError(fmt::format("cannot make {}: {}", options.results.string(), error.message()));
+  const FolderLock lock(options.results);
+  // Left by a grading that was killed: the lock says that nobody works there.
+  for (const fs::directory_entry& entry : fs::directory_iterator(options.results, error)) {
+    if (entry.path().filename().string().starts_with("flashlab-desk-")) fs::remove_all(entry.path(), error);
+  }
+  const TemporaryFolder desk("desk", fs::absolute(options.results));
   std::vector<ClassRow> rows(submissions.size());
   std::vector<std::size_t> left;
   std::size_t done = 0;
@@ -119,29 +147,24 @@ std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>&
   for (std::size_t i = 0; i < rows.size(); ++i) {
     rows[i].submission = submissions[i];
     try {
-      if (const auto text = read_text(path_of(i))) {
-        rows[i].report = report_from_json(*text);
-        rows[i].resumed = true;
-        tell(i);
-        continue;
-      }
-    } catch (const std::exception&) {  // not ours, or not whole: graded again
+      rows[i].report = report_from_json(read_text(path_of(i)));
+      rows[i].resumed = true;
+      tell(i);
+      continue;
+    } catch (const std::exception&) {  // not there, not ours, or not whole: graded now
     }
     left.push_back(i);
   }
-  // In lots, so that each result is on disk soon after it is known.
-  const auto lot = static_cast<std::size_t>(std::max(1, options.at_once));
-  for (std::size_t begin = 0; begin < left.size(); begin += lot) {
-    std::vector<Contained> jobs;
-    const std::size_t end = std::min(left.size(), begin + lot);
-    std::vector<std::unique_ptr<TemporaryFolder>> desks;
-    for (std::size_t k = begin; k < end; ++k) {
-      desks.push_back(std::make_unique<TemporaryFolder>("grade"));
-      Contained job;
-      job.body = [&lab, &options, file = submissions[left[k]].file, desk = desks.back()->path()] {
+
+  std::vector<Contained> jobs;
+  const auto desk_of = [&](std::size_t i) { return desk.path() / std::to_string(i); };
+  for (const std::size_t i : left) {
+    Contained job;
+    job.body = [&lab, &options, file = fs::absolute(submissions[i].file), folder = desk_of(i)] {
+      try {
         GradeOptions grading;
         grading.conditions = options.conditions;
-        grading.cache_dir = desk;  // of this submission alone: nobody meets a program of another's
+        grading.cache_dir = folder;  // of this submission alone: nobody meets a program of another's
         grading.at_once = 1;
         const std::string text = json_of(grade(lab, file, grading));
         for (std::size_t at = 0; at < text.size();) {
@@ -150,36 +173,42 @@ std::vector<ClassRow> grade_class(const Lab& lab, const std::vector<Submission>&
           at += static_cast<std::size_t>(n);
         }
         return 0;
-      };
-      job.limits = {.wall_s = options.wall_s,
-                    .cpu_s = static_cast<int>(options.wall_s),
-                    .resident_bytes = std::uint64_t{4} << 30,
-                    .file_bytes = std::uint64_t{256} << 20,
-                    .may_start_processes = true,
-                    .folder = fs::current_path().string()};
-      jobs.push_back(std::move(job));
-    }
-    const std::vector<Outcome> outcomes = run_contained(jobs, static_cast<int>(lot));
-    for (std::size_t k = begin; k < end; ++k) {
-      const std::size_t i = left[k];
-      const Outcome& o = outcomes[k - begin];
-      try {
-        if (!o.well()) throw std::runtime_error(how_it_ended(o, jobs[k - begin].limits));
-        rows[i].report = report_from_json(o.result);
-        const std::string text = json_of(rows[i].report);
-        AtomicFile file(path_of(i));
-        file.write(std::as_bytes(std::span(text)));
-        file.commit();
-      } catch (const EnvironmentError&) {
-        throw;
       } catch (const std::exception& e) {
-        rows[i].report =
-            problem_report(lab, options.conditions,
-                           fmt::format("its grading failed: {} {}", e.what(), o.printed.substr(0, 500)));
+        fmt::print(stderr, "{}", e.what());
+        return 3;
       }
-      tell(i);
-    }
+    };
+    job.limits = {.wall_s = options.wall_s,
+                  .cpu_s = static_cast<int>(options.wall_s),
+                  .resident_bytes = std::uint64_t{4} << 30,
+                  .file_bytes = std::uint64_t{256} << 20,
+                  .may_start_processes = true,
+                  .folder = fs::current_path().string()};
+    jobs.push_back(std::move(job));
   }
+  const auto ended = [&](std::size_t k, const Outcome& o) {
+    const std::size_t i = left[k];
+    ClassRow& row = rows[i];
+    try {
+      if (!o.well()) throw std::runtime_error(how_it_ended(o, jobs[k].limits));
+      row.report = report_from_json(o.result);
+      const fs::path kept = path_of(i);
+      write_text(fs::path(kept).replace_extension(".txt"), describe(row.report, lab, false));
+      write_text(kept, json_of(row.report));
+    } catch (const EnvironmentError&) {  // the folder of results: what comes after would be lost as well
+      throw;
+    } catch (const std::exception& e) {
+      const std::string how = e.what(), said = o.printed.substr(0, 500);
+      row.failed = true;
+      row.report = problem_report(
+          lab, options.conditions,
+          fmt::format("its grading failed: {}{}{}", how, how.empty() || said.empty() ? "" : ": ", said));
+    }
+    std::error_code ignored;
+    fs::remove_all(desk_of(i), ignored);
+    tell(i);
+  };
+  run_contained(jobs, {.at_once = options.at_once, .ended = ended});
   return rows;
 }
 
@@ -238,7 +267,7 @@ std::string csv_of(const std::vector<ClassRow>& rows) {
   text += ",score\r\n";
   for (const ClassRow& r : rows) {
     text += fmt::format("{},{:g},{:g},{}", csv_field(r.submission.name), r.report.points(),
-                        r.report.max_points(), csv_field(r.report.problem));
+                        r.report.max_points(), csv_field(on_one_line(r.report.problem)));
     for (const GradedItem& i : r.report.items) text += fmt::format(",{:g}", i.points);
     text += r.report.score ? fmt::format(",{:.0f}\r\n", r.report.score->value) : ",\r\n";
   }

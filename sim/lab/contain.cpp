@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +28,8 @@ namespace flashlab::lab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+volatile std::sig_atomic_t stop_wanted = 0;
 
 void limit(int what, rlim_t value) {
   const rlimit both{value, value};
@@ -62,7 +65,9 @@ void enter(const Contained& job, int printed, int input, int result) {
             z = fcntl(nothing, F_DUPFD, 32);
   if (p < 0 || i < 0 || r < 0 || z < 0) _exit(126);
   dup2(z, 0), dup2(p, 1), dup2(p, 2), dup2(i, 3), dup2(r, 4);
-  close_range(5, ~0u, 0);
+  if (close_range(5, ~0u, 0) != 0) {  // older kernels, and containers whose filters do not know the call
+    for (int fd = 5; fd < 4096; ++fd) close(fd);
+  }
   if (chdir(job.limits.folder.c_str()) != 0) _exit(126);
   (void)unshare(
       CLONE_NEWNET);  // where that is allowed; the system-call filter of the child needs no permission
@@ -72,10 +77,9 @@ void enter(const Contained& job, int printed, int input, int result) {
   setrlimit(RLIMIT_CPU, &cpu);
   limit(RLIMIT_FSIZE, job.limits.file_bytes);
   if (job.limits.address_bytes != 0) limit(RLIMIT_AS, job.limits.address_bytes);
-  limit(RLIMIT_NOFILE, 128);
+  limit(RLIMIT_NOFILE, static_cast<rlim_t>(job.limits.open_files));
   if (!job.limits.may_start_processes) limit(RLIMIT_NPROC, 0);
-  signal(SIGPIPE, SIG_DFL);
-  signal(SIGXFSZ, SIG_DFL);
+  for (const int reset : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM}) signal(reset, SIG_DFL);
 }
 
 [[noreturn]] void become(const Contained& job) {
@@ -192,13 +196,18 @@ class Child {
 
 }  // namespace
 
-std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once, bool give_up) {
+void interrupt() noexcept { stop_wanted = 1; }
+bool interrupted() noexcept { return stop_wanted != 0; }
+
+std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, const RunOptions& options) {
+  const auto at_once = static_cast<std::size_t>(std::max(options.at_once, 1));
   std::vector<Outcome> outcomes(jobs.size());
   std::vector<Child> running;
-  running.reserve(static_cast<std::size_t>(std::max(at_once, 1)));
+  running.reserve(at_once);
   std::size_t next = 0;
   while (next < jobs.size() || !running.empty()) {
-    while (next < jobs.size() && running.size() < static_cast<std::size_t>(std::max(at_once, 1))) {
+    if (interrupted()) throw Interrupted();  // the children's destructors kill what runs
+    while (next < jobs.size() && running.size() < at_once) {
       running.emplace_back(next, jobs[next]);
       ++next;
     }
@@ -213,10 +222,11 @@ std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_on
     still.reserve(running.capacity());
     for (Child& child : running) {
       if (auto outcome = child.look()) {
-        if (give_up && outcome->out_of_time) {
+        if (options.give_up && outcome->out_of_time) {
           for (; next < jobs.size(); ++next) outcomes[next].skipped = true;
         }
         outcomes[child.number()] = std::move(*outcome);
+        if (options.ended) options.ended(child.number(), outcomes[child.number()]);
       } else {
         still.push_back(std::move(child));
       }

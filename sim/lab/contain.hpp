@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct Limits {
                                 << 10;  ///< kept of stdout and stderr; what comes after is dropped
   std::uint64_t result_bytes = std::uint64_t{256} << 20;  ///< on the result's pipe; more ends the process
   bool may_start_processes = false;                       ///< compilers do
-  std::string folder = "/";                               ///< where it runs
+  int open_files = 128;
+  std::string folder = "/";  ///< where it runs
 };
 
 /// Either a program or a function of this one, which must not return by an exception.
@@ -43,10 +45,23 @@ struct Outcome {
   bool well() const { return exit_code == 0 && !out_of_time && !out_of_memory && !too_much_result; }
 };
 
-/// Runs them, `at_once` at a time, and waits; outcomes in the order of the jobs. What they started is dead afterwards.
-/// With `give_up`, none is started any more once one has run out of time. Throws EnvironmentError when no process can be
-/// made.
-std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, int at_once, bool give_up = false);
+struct RunOptions {
+  int at_once = 1;       ///< jobs at a time
+  bool give_up = false;  ///< none is started any more once one has run out of time
+  std::function<void(std::size_t job, const Outcome&)> ended;  ///< called as soon as each has ended
+};
+
+/// Runs them and waits; outcomes in the order of the jobs. What they started is dead afterwards. Throws EnvironmentError
+/// when no process can be made, Interrupted after interrupt().
+std::vector<Outcome> run_contained(const std::vector<Contained>& jobs, const RunOptions& options);
+
+/// Somebody wants the program to end (Ctrl-C): run_contained kills what runs and throws this.
+struct Interrupted : std::runtime_error {
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+/// For a signal's handler: every run_contained, now and later, throws Interrupted.
+void interrupt() noexcept;
+bool interrupted() noexcept;
 
 /// "it ran longer than 20 s", "it used more than …", "killed by signal 11 (…)"; "" when it ended by itself.
 std::string how_it_ended(const Outcome& outcome, const Limits& limits);

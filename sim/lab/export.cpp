@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
-#include <sstream>
+#include <algorithm>
 
 #include "sim/core/error.hpp"
 #include "sim/core/temporary_folder.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/lab/workspace.hpp"
 #include "sim/simt/compile/compile.hpp"
 
@@ -15,42 +15,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
-void write_text(const fs::path& path, const std::string& text, bool executable = false) {
+void put(const fs::path& path, const std::string& text, bool executable = false) {
   fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
+  write_text(path, text);
   if (executable)
     fs::permissions(path, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
                     fs::perm_options::add);
-  if (!fs::exists(path)) throw EnvironmentError(fmt::format("{}: cannot be written", path.string()));
 }
 
-/// The tree as far as building and this lab need it.
+/// The tree as far as building and this lab need it: the starter stands where the solution does.
 void copy_tree(const Lab& lab, const fs::path& to) {
   const fs::path root = chapters_folder().parent_path();
+  fs::create_directories(to);
   for (const char* needed :
        {"CMakeLists.txt", "CMakePresets.json", "flashlab", "LICENSE", "README.md", "cmake", "cuda", "sim"}) {
     std::error_code error;
     if (!fs::exists(root / needed, error))
       throw EnvironmentError(
           fmt::format("{} is missing: exports are made in a clone of Flashlab", (root / needed).string()));
-    if (fs::is_directory(root / needed)) fs::create_directories(to / needed);
-    fs::create_directories(to);
-    fs::copy(root / needed, to / needed, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    fs::copy(root / needed, to / needed, fs::copy_options::recursive);
   }
   fs::remove_all(to / "cuda" / "measured");
+  fs::remove_all(to / "sim" / "view" / "page" / "node_modules");
   const fs::path from = folder_of(lab), into = to / "chapters" / lab.slug() / "lab";
   fs::create_directories(into);
-  for (const char* file : {"harness.cu", "README.md"}) {
-    if (fs::exists(from / file)) fs::copy_file(from / file, into / file);
+  for (const char* file : {"harness.cu", "README.md", "hints"}) {
+    if (fs::exists(from / file)) fs::copy(from / file, into / file, fs::copy_options::recursive);
   }
+  put(into / lab.file(), starter_of(read_text(from / lab.file())));
 }
 
 constexpr std::string_view kSetup = R"(#!/usr/bin/env bash
@@ -76,13 +68,45 @@ timeout -k 10 900 "$root/source/flashlab/flashlab" lab grade {lab} "$root/submis
 exit 0
 )sh";
 
+// The build is a step of its own: when it fails, that is nobody's wrong answer.
+constexpr std::string_view kClassroomWorkflow = R"(name: Autograding
+on: [push, workflow_dispatch]
+permissions:
+  checks: write
+  actions: read
+  contents: read
+jobs:
+  grade:
+    runs-on: ubuntu-latest
+    if: github.actor != 'github-classroom[bot]'
+    steps:
+      - uses: actions/checkout@v4
+      - name: Build
+        run: .flashlab/flashlab --yes lab list
+{steps}      - name: Report
+        uses: classroom-resources/autograding-grading-reporter@v1
+        env:
+{results}        with:
+          runners: {runners}
+)";
+constexpr std::string_view kClassroomStep = R"(      - name: "{title}"
+        id: {id}
+        uses: classroom-resources/autograding-command-grader@v1
+        with:
+          test-name: "{title}"
+          setup-command: ""
+          command: ".flashlab/flashlab lab check {lab} --file {file} --hidden --seed {seed} --item {item}"
+          timeout: 10
+          max-score: {points:.0f}
+)";
+
 }  // namespace
 
 void export_gradescope(const Lab& lab, std::uint64_t seed, const fs::path& zip) {
   const TemporaryFolder desk("gradescope");
-  write_text(desk.path() / "setup.sh", std::string(kSetup), true);
-  write_text(desk.path() / "run_autograder",
-             fmt::format(fmt::runtime(kRun), fmt::arg("lab", lab.number()), fmt::arg("seed", seed)), true);
+  put(desk.path() / "setup.sh", std::string(kSetup), true);
+  put(desk.path() / "run_autograder", fmt::format(kRun, fmt::arg("lab", lab.number()), fmt::arg("seed", seed)),
+      true);
   copy_tree(lab, desk.path() / "flashlab");
   const fs::path wanted = fs::absolute(zip), made = desk.path() / "autograder.zip";
   const simt::CommandResult packed =
@@ -99,34 +123,28 @@ void export_classroom(const Lab& lab, std::uint64_t seed, const fs::path& folder
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error))
     throw UsageError(fmt::format("{} is there and not empty: name a new folder", folder.string()));
-  write_text(folder / lab.file(), starter_of(read_text(folder_of(lab) / lab.file())));
-  write_text(folder / "README.md", read_text(folder_of(lab) / "README.md"));
-  write_text(folder / ".gitignore", "/.flashlab/build/\n");
+  put(folder / lab.file(), starter_of(read_text(folder_of(lab) / lab.file())));
+  put(folder / "README.md", fmt::format("> Your file is `{0}`, here beside this text; what you push is graded. "
+                                        "To check it on a Linux machine of "
+                                        "your\n> own: `.flashlab/flashlab lab check {1} --file {0}`.\n\n",
+                                        lab.file(), lab.number()) +
+                                read_text(folder_of(lab) / "README.md"));
+  put(folder / ".gitignore", "/.flashlab/build/\n");
   copy_tree(lab, folder / ".flashlab");
   std::string steps, runners, results;
   for (const Item& item : lab.items({.seed = seed, .hidden = true})) {
-    std::string upper = item.id;
-    for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    steps += fmt::format(
-        "      - name: \"{0}\"\n        id: {1}\n        uses: "
-        "classroom-resources/autograding-command-grader@v1\n"
-        "        with:\n          test-name: \"{0}\"\n          setup-command: \".flashlab/flashlab --yes lab "
-        "list\"\n"
-        "          command: \".flashlab/flashlab lab check {2} --file {3} --hidden --seed {4} --item {1}\"\n"
-        "          timeout: 15\n          max-score: {5:.0f}\n",
-        item.title, item.id, lab.number(), lab.file(), seed, item.points);
-    runners += (runners.empty() ? "" : ",") + item.id;
-    results += fmt::format("          {}_RESULTS: \"${{{{steps.{}.outputs.result}}}}\"\n", upper, item.id);
+    std::string id = item.id, upper;  // of the step: a name that is also an environment variable's
+    std::ranges::replace(id, '-', '_');
+    for (const char c : id) upper += c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    steps += fmt::format(kClassroomStep, fmt::arg("title", item.title), fmt::arg("id", id),
+                         fmt::arg("item", item.id), fmt::arg("lab", lab.number()), fmt::arg("file", lab.file()),
+                         fmt::arg("seed", seed), fmt::arg("points", item.points));
+    runners += (runners.empty() ? "" : ",") + id;
+    results += fmt::format("          {}_RESULTS: \"${{{{steps.{}.outputs.result}}}}\"\n", upper, id);
   }
-  write_text(
-      folder / ".github" / "workflows" / "classroom.yml",
-      fmt::format("name: Autograding\non: [push, workflow_dispatch]\npermissions:\n  checks: write\n"
-                  "  actions: read\n  contents: read\njobs:\n  grade:\n    runs-on: ubuntu-latest\n"
-                  "    if: github.actor != 'github-classroom[bot]'\n    steps:\n"
-                  "      - uses: actions/checkout@v4\n{}"
-                  "      - name: Report\n        uses: classroom-resources/autograding-grading-reporter@v1\n"
-                  "        env:\n{}        with:\n          runners: {}\n",
-                  steps, results, runners));
+  put(folder / ".github" / "workflows" / "classroom.yml",
+      fmt::format(kClassroomWorkflow, fmt::arg("steps", steps), fmt::arg("results", results),
+                  fmt::arg("runners", runners)));
 }
 
 }  // namespace flashlab::lab

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <map>
 #include <numeric>
 #include <sstream>
 
@@ -27,7 +29,8 @@ std::string fresh_nonce() {
   return nonce;
 }
 
-/// The file's text; nullopt with `why` when it is none that is taken: a link, a folder, too large.
+}  // namespace
+
 std::optional<std::string> read_submission(const fs::path& path, std::string& why) {
   std::error_code error;
   const fs::file_status status = fs::symlink_status(path, error);
@@ -47,6 +50,60 @@ std::optional<std::string> read_submission(const fs::path& path, std::string& wh
   return std::nullopt;
 }
 
+namespace {
+
+Contained sealed_job(const fs::path& program, const GradeOptions& options) {
+  Contained job;
+  job.arguments = {program.string()};
+  job.limits = {.wall_s = 4.0 * options.run_s,  // other programs want their share of the processor
+                .cpu_s = options.run_s,
+                .resident_bytes = std::uint64_t{1} << 30};
+  return job;
+}
+
+/// With the user's environment, which tells CUDA where its driver is, and room for what the driver does.
+Contained card_job(const fs::path& program) {
+  Contained job;
+  job.body = [program = program.string()] {
+    std::string name = program;
+    char* arguments[] = {name.data(), nullptr};
+    execv(name.c_str(), arguments);
+    return 127;
+  };
+  job.limits = {.wall_s = 60,
+                .cpu_s = 60,
+                .resident_bytes = std::uint64_t{16} << 30,
+                .file_bytes = std::uint64_t{1} << 30,
+                .may_start_processes = true,
+                .open_files = 4096};
+  return job;
+}
+
+/// Leaves out the items that count.
+void keep_what_a_card_tells(std::vector<Item>& items, Report& report, const Lab& lab) {
+  std::string left_out;
+  for (const Item& item : items) {
+    if (item.counted) left_out += fmt::format("{}{}", left_out.empty() ? "" : ", ", item.id);
+  }
+  std::erase_if(items, &Item::counted);
+  if (!left_out.empty())
+    report.note =
+        fmt::format("Not judged on a card, which tells no counters here: {}; `flashlab lab check {}` does.\n",
+                    left_out, lab.number());
+}
+
+void note_times(const std::vector<std::vector<Ran>>& ran, Report& report) {
+  std::map<std::string, double> told;
+  std::string times;
+  for (const auto& of_item : ran) {
+    for (const Ran& r : of_item) {
+      if (r.failure.empty() && r.result.card_ms > 0 && told.emplace(r.of->title, r.result.card_ms).second)
+        times += fmt::format("  {:>9.4f} ms  {}\n", r.result.card_ms, r.of->title);
+    }
+  }
+  if (!times.empty()) report.note += "Times on the card, the best of five runs, launches and all:\n" + times;
+}
+
 void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOptions& options,
                std::vector<std::vector<Ran>>& ran) {
   // A case that several items look at is run once: cases of one title and one input are the same.
@@ -62,18 +119,14 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
       which[i].push_back(at->second);
       if (!is_new) continue;
       c.job.nonce = fresh_nonce();
-      Contained job;
-      job.arguments = {program.string()};
+      Contained job = options.on_card ? card_job(program) : sealed_job(program, options);
       job.input = write_job(c.job);
-      job.limits = {.wall_s = 4.0 * options.run_s,  // other programs want their share of the processor
-                    .cpu_s = options.run_s,
-                    .resident_bytes = std::uint64_t{1} << 30};
       jobs.push_back(std::move(job));
       cases.push_back(&c);
     }
   }
   if (options.progress) options.progress(fmt::format("running {} cases", jobs.size()));
-  const std::vector<Outcome> outcomes = run_contained(jobs, options.at_once, true);
+  const std::vector<Outcome> outcomes = run_contained(jobs, {.at_once = options.at_once, .give_up = true});
   std::vector<Ran> all(jobs.size());
   for (std::size_t k = 0; k < jobs.size(); ++k) {
     all[k].of = cases[k];
@@ -85,6 +138,7 @@ void run_cases(std::vector<Item>& items, const fs::path& program, const GradeOpt
         throw EnvironmentError(
             "the filter of system calls (seccomp) cannot be set up: submissions are not run here");
       // These codes are of the program around the submission alone, which cannot end the process itself.
+      if (options.on_card && o.exit_code == 9) throw EnvironmentError("the card: " + o.printed.substr(0, 300));
       if (o.exit_code >= 5 && o.signal == 0 && !o.out_of_time)
         throw EnvironmentError(fmt::format("the grader's own part of a run failed (code {}): {}", o.exit_code,
                                            o.printed.substr(0, 300)));
@@ -120,6 +174,7 @@ Report grade(const Lab& lab, const fs::path& submission, const GradeOptions& opt
   Report report;
   report.lab = lab.slug();
   std::vector<Item> items = lab.items(options.conditions);
+  if (options.on_card) keep_what_a_card_tells(items, report, lab);
   for (const Item& item : items) report.items.push_back({item.id, item.title, 0, item.points, {}});
   const auto finish = [&] {
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -132,15 +187,17 @@ Report grade(const Lab& lab, const fs::path& submission, const GradeOptions& opt
   std::vector<std::vector<Ran>> ran(items.size());
   if (lab.has_kernels()) {
     if (options.progress) options.progress("compiling");
-    const Build built = build({.submission = submission,
-                               .harness = folder_of(lab) / "harness.cu",
-                               .cache_dir = options.cache_dir,
-                               .cpu_s = options.build_s});
+    const BuildOptions building{.submission = submission,
+                                .harness = folder_of(lab) / "harness.cu",
+                                .cache_dir = options.cache_dir,
+                                .cpu_s = options.build_s};
+    const Build built = options.on_card ? build_for_card(building) : build(building);
     if (built.program.empty()) {
       report.problem = (built.refused ? "refused by the rules of the labs:\n" : "") + built.why;
       return finish();
     }
     run_cases(items, built.program, options, ran);
+    if (options.on_card) note_times(ran, report);
     const Evidence evidence(built.program, *text);
     for (std::size_t i = 0; i < items.size(); ++i) {
       const auto missing = std::ranges::find_if(items[i].after, [&](const std::string& id) {
@@ -153,7 +210,7 @@ Report grade(const Lab& lab, const fs::path& submission, const GradeOptions& opt
                         ? Verdict{.text = fmt::format("counts once \"{}\" passes", *missing)}
                         : items[i].judge(ran[i], evidence);
     }
-    if (!ran.empty()) {
+    if (!ran.empty() && !options.on_card) {
       const bool right = std::ranges::all_of(items, [&](const Item& item) {
         return item.id != "values" || verdicts[static_cast<std::size_t>(&item - items.data())].passed();
       });

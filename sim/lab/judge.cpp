@@ -333,6 +333,10 @@ double bytes_loaded(const Shape& s, std::int64_t rows, std::int64_t tile, bool c
   }
   return 4.0 * static_cast<double>(s.heads * s.d * (s.N + matrices * keys));
 }
+double bytes_of_rows(const Shape& s, std::int64_t rows) {
+  const auto Tr = static_cast<double>((s.N + rows - 1) / rows);
+  return 4.0 * static_cast<double>(s.heads * s.N * s.d) * (2 + 2 * Tr);
+}
 double bytes_stored(const Shape& s) { return 4.0 * static_cast<double>(s.heads * s.N * s.d); }
 
 RunResult kernels_of(const Ran& ran) {

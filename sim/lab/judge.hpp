@@ -51,6 +51,8 @@ struct Matrix {
 Verdict compare(const Matrix& matrix, std::span<const float> got, std::span<const double> want,
                 double tolerance);
 
+/// Of O in fp32: sums of some hundred terms, exponentials of scores up to some hundreds.
+constexpr double kAttentionTolerance = 2e-4;
 /// O (heads, N, d) in double; with `causal`, row i sees the keys up to i.
 std::vector<double> attention_of(const Case& c, bool causal);
 inline std::vector<double> attention_of(const Case& c) { return attention_of(c, false); }
@@ -82,6 +84,8 @@ Sums sums_of(const RunResult& result);
 /// Bytes of a kernel that loads Q once and, for each block of `rows` rows, all the keys that the block sees, in tiles of
 /// `tile`, `matrices` times: K and V, or K twice and V.
 double bytes_loaded(const Shape& s, std::int64_t rows, std::int64_t tile, bool causal, int matrices);
+/// Bytes of online softmax with the Q loop outside and row tiles of `rows`: (1 + 2Tr)·N·d read, N·d written.
+double bytes_of_rows(const Shape& s, std::int64_t rows);
 /// Bytes of O.
 double bytes_stored(const Shape& s);
 

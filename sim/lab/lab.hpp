@@ -59,6 +59,7 @@ struct Item {
   std::vector<std::string> after;  ///< items without which this one is not looked at
   std::vector<Case> cases;
   std::function<Verdict(std::span<const Ran>, const Evidence&)> judge;
+  bool counted = false;  ///< judges what the simt machine counts: a run on a card tells nothing of it
 };
 
 /// A number for the leaderboard.
@@ -97,7 +98,7 @@ std::span<const std::unique_ptr<Lab>> labs();
 const Lab& lab_from_name(std::string_view name);
 /// The folder chapters/…/lab of this lab. Throws EnvironmentError when it is not there.
 std::filesystem::path folder_of(const Lab& lab);
-/// The folder with the chapters: $FLASHLAB_CHAPTERS, else the source tree's, else the installation's.
+/// The folder with the chapters: $FLASHLAB_CHAPTERS, else those installed beside the program, else the source tree's.
 std::filesystem::path chapters_folder();
 
 std::unique_ptr<Lab> make_lab_01();

@@ -47,9 +47,9 @@ const Lab& lab_from_name(std::string_view name) {
 fs::path chapters_folder() {
   std::error_code error;
   if (const char* named = std::getenv("FLASHLAB_CHAPTERS"); named != nullptr && *named != 0) return named;
-  if (fs::is_directory(FLASHLAB_CHAPTERS_DIR, error)) return FLASHLAB_CHAPTERS_DIR;
   const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
-  return (bin / FLASHLAB_BIN_TO_DATA / "flashlab/chapters").lexically_normal();
+  const fs::path installed = (bin / FLASHLAB_BIN_TO_DATA / "flashlab/chapters").lexically_normal();
+  return fs::is_directory(installed, error) ? installed : fs::path(FLASHLAB_CHAPTERS_DIR);
 }
 
 fs::path folder_of(const Lab& lab) {

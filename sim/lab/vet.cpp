@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <set>
 #include <utility>
 
+#include "sim/lab/clean.hpp"
+#include "sim/lab/vet_words.hpp"
 #include "sim/simt/rewrite/lexer.hpp"
 
 namespace flashlab::lab {
@@ -16,237 +16,6 @@ namespace {
 using simt::Token;
 using simt::TokenKind;
 
-constexpr std::array<std::string_view, 27> kHeaders = {"cuda_runtime.h",
-                                                       "cuda_fp16.h",
-                                                       "cuda_bf16.h",
-                                                       "cuda_pipeline.h",
-                                                       "cuda_pipeline_primitives.h",
-                                                       "cooperative_groups.h",
-                                                       "cooperative_groups/reduce.h",
-                                                       "cooperative_groups/memcpy_async.h",
-                                                       "mma.h",
-                                                       "math_constants.h",
-                                                       "cmath",
-                                                       "cfloat",
-                                                       "climits",
-                                                       "cstdint",
-                                                       "cstddef",
-                                                       "limits",
-                                                       "math.h",
-                                                       "float.h",
-                                                       "limits.h",
-                                                       "stdint.h",
-                                                       "stddef.h",
-                                                       "algorithm",
-                                                       "type_traits",
-                                                       "utility",
-                                                       "device_launch_parameters.h",
-                                                       "vector_types.h",
-                                                       "cassert"};
-
-constexpr std::array<std::string_view, 84> kKeywords = {"alignas",
-                                                        "alignof",
-                                                        "and",
-                                                        "and_eq",
-                                                        "auto",
-                                                        "bitand",
-                                                        "bitor",
-                                                        "bool",
-                                                        "break",
-                                                        "case",
-                                                        "char",
-                                                        "class",
-                                                        "compl",
-                                                        "concept",
-                                                        "const",
-                                                        "consteval",
-                                                        "constexpr",
-                                                        "const_cast",
-                                                        "continue",
-                                                        "decltype",
-                                                        "default",
-                                                        "do",
-                                                        "double",
-                                                        "else",
-                                                        "enum",
-                                                        "explicit",
-                                                        "export",
-                                                        "extern",
-                                                        "false",
-                                                        "final",
-                                                        "float",
-                                                        "for",
-                                                        "friend",
-                                                        "goto",
-                                                        "if",
-                                                        "inline",
-                                                        "int",
-                                                        "long",
-                                                        "mutable",
-                                                        "namespace",
-                                                        "noexcept",
-                                                        "not",
-                                                        "not_eq",
-                                                        "nullptr",
-                                                        "operator",
-                                                        "or",
-                                                        "or_eq",
-                                                        "override",
-                                                        "private",
-                                                        "protected",
-                                                        "public",
-                                                        "register",
-                                                        "reinterpret_cast",
-                                                        "requires",
-                                                        "return",
-                                                        "short",
-                                                        "signed",
-                                                        "sizeof",
-                                                        "static",
-                                                        "static_assert",
-                                                        "static_cast",
-                                                        "struct",
-                                                        "switch",
-                                                        "template",
-                                                        "this",
-                                                        "true",
-                                                        "typedef",
-                                                        "typename",
-                                                        "union",
-                                                        "unsigned",
-                                                        "using",
-                                                        "void",
-                                                        "volatile",
-                                                        "wchar_t",
-                                                        "while",
-                                                        "xor",
-                                                        "xor_eq",
-                                                        "float4",
-                                                        "float2",
-                                                        "dim3",
-                                                        "threadIdx",
-                                                        "blockIdx",
-                                                        "blockDim",
-                                                        "gridDim"};
-
-struct Forbidden {
-  std::string_view word, why;
-};
-constexpr std::array<Forbidden, 27> kWords = {{
-    {"asm", "inline assembly is not part of the labs"},
-    {"throw", "device code has no exceptions"},
-    {"try", "device code has no exceptions"},
-    {"catch", "device code has no exceptions"},
-    {"new", "the labs hand you all memory there is"},
-    {"delete", "the labs hand you all memory there is"},
-    {"malloc", "the labs hand you all memory there is"},
-    {"free", "the labs hand you all memory there is"},
-    {"alloca", "take an array of a fixed size"},
-    {"virtual", "calls through pointers are not part of the labs"},
-    {"typeid", "the labs need no run-time types"},
-    {"dynamic_cast", "the labs need no run-time types"},
-    {"thread_local", "a kernel has no such variables"},
-    {"constinit", "variables outside of functions must be constexpr"},
-    {"co_await", "the labs need no coroutines"},
-    {"co_yield", "the labs need no coroutines"},
-    {"co_return", "the labs need no coroutines"},
-    {"import", "the labs need no modules"},
-    {"module", "the labs need no modules"},
-    {"main", "the grader runs your kernels; there is no program of yours"},
-    {"printf",
-     "a graded kernel prints nothing; to look inside one, use flashlab profile on a program of your own"},
-    {"constructor", "nothing of yours runs outside of kernels"},
-    {"destructor", "nothing of yours runs outside of kernels"},
-    {"memcpy", "copy element by element, so that it is counted"},
-    {"memmove", "copy element by element, so that it is counted"},
-    {"memset", "write element by element, so that it is counted"},
-    {"initializer_list", "its arrays are the host's: take an array of a fixed size"},
-}};
-constexpr std::array<Forbidden, 17> kPrefixes = {{
-    {"flashlab", "the grader's own names"},
-    {"Flashlab", "the grader's own names"},
-    {"FLASHLAB", "the grader's own names"},
-    {"__tsan", "the counting hooks' names"},
-    {"__sanitizer", "the counting hooks' names"},
-    {"__asan", "the counting hooks' names"},
-    {"__builtin", "compiler builtins go past the counting; CUDA's own functions do what you need"},
-    {"__atomic", "use CUDA's atomics"},
-    {"__sync_", "use CUDA's atomics"},
-    {"__attribute", "attributes can change what is counted"},
-    {"__asm", "inline assembly is not part of the labs"},
-    {"__cxa", "the compiler's own names"},
-    {"__wrap_", "the linker's own names"},
-    {"__real_", "the linker's own names"},
-    {"__has_include", "the labs' headers are listed in their texts"},
-    {"__extension__", "compiler extensions are not part of the labs"},
-    {"cuda", "the grader allocates, copies and launches; your file holds kernels and device functions"},
-}};
-
-/// What of the standard library computes and moves no memory.
-constexpr std::array<std::string_view, 61> kStandard = {"numeric_limits",
-                                                        "size_t",
-                                                        "ptrdiff_t",
-                                                        "nullptr_t",
-                                                        "int8_t",
-                                                        "int16_t",
-                                                        "int32_t",
-                                                        "int64_t",
-                                                        "uint8_t",
-                                                        "uint16_t",
-                                                        "uint32_t",
-                                                        "uint64_t",
-                                                        "uintptr_t",
-                                                        "min",
-                                                        "max",
-                                                        "swap",
-                                                        "move",
-                                                        "forward",
-                                                        "declval",
-                                                        "is_same",
-                                                        "is_same_v",
-                                                        "enable_if",
-                                                        "enable_if_t",
-                                                        "conditional",
-                                                        "conditional_t",
-                                                        "integral_constant",
-                                                        "bool_constant",
-                                                        "true_type",
-                                                        "false_type",
-                                                        "remove_const_t",
-                                                        "remove_reference_t",
-                                                        "decay_t",
-                                                        "index_sequence",
-                                                        "make_index_sequence",
-                                                        "integer_sequence",
-                                                        "make_integer_sequence",
-                                                        "abs",
-                                                        "fabs",
-                                                        "exp",
-                                                        "exp2",
-                                                        "expm1",
-                                                        "log",
-                                                        "log2",
-                                                        "log1p",
-                                                        "log10",
-                                                        "sqrt",
-                                                        "cbrt",
-                                                        "pow",
-                                                        "fma",
-                                                        "fmin",
-                                                        "fmax",
-                                                        "ceil",
-                                                        "floor",
-                                                        "round",
-                                                        "trunc",
-                                                        "fmod",
-                                                        "isnan",
-                                                        "isinf",
-                                                        "isfinite",
-                                                        "copysign",
-                                                        "lround"};
-
-bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
-bool in_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 std::string_view trim(std::string_view s) {
   while (!s.empty() && is_space(s.front())) s.remove_prefix(1);
   while (!s.empty() && is_space(s.back())) s.remove_suffix(1);
@@ -257,109 +26,6 @@ std::string_view first_word(std::string_view s) {
   while (n < s.size() && in_word(s[n])) ++n;
   return s.substr(0, n);
 }
-
-/// Lines that end in `\\` (and blanks: the compiler forgives them) joined with the next, before anything else is read, as
-/// the compiler does it; their ends follow the joined line, so that the lines after it keep their numbers.
-std::string joined(std::string_view s) {
-  std::string text;
-  int owed = 0;
-  for (std::size_t at = 0; at < s.size(); ++at) {
-    if (s[at] == '\\') {
-      std::size_t end = at + 1;
-      while (end < s.size() && s[end] != '\n' && is_space(s[end])) ++end;
-      if (end < s.size() && s[end] == '\n') {
-        ++owed, at = end;
-        continue;
-      }
-    }
-    text += s[at];
-    if (s[at] == '\n') text.append(static_cast<std::size_t>(std::exchange(owed, 0)), '\n');
-  }
-  return text;
-}
-
-/// The source with comments made spaces.
-class Cleaner {
- public:
-  explicit Cleaner(std::string_view s) : s_(s) {}
-  std::string text;
-  std::vector<Refusal> refusals;
-
-  void run() {
-    for (at_ = 0; at_ < s_.size();) step();
-  }
-
- private:
-  char next(std::size_t n = 1) const { return at_ + n < s_.size() ? s_[at_ + n] : '\0'; }
-  void refuse(std::string what) { refusals.push_back({line_, std::move(what)}); }
-  void take() {
-    if (s_[at_] == '\n') ++line_;
-    text += s_[at_++];
-  }
-  void blank() {
-    text += s_[at_] == '\n' ? '\n' : ' ';
-    if (s_[at_] == '\n') ++line_;
-    ++at_;
-  }
-
-  void step() {
-    const char c = s_[at_];
-    if (c == '/' && next() == '/') {
-      while (at_ < s_.size() && s_[at_] != '\n') blank();
-    } else if (c == '/' && next() == '*') {
-      blank(), blank();
-      while (at_ < s_.size() && !(s_[at_] == '*' && next() == '/')) blank();
-      if (at_ >= s_.size()) return refuse("a comment that does not end");
-      blank(), blank();
-    } else if (c == '"' || c == '\'') {
-      quoted(c);
-    } else if (c == '\\') {
-      refuse("a `\\` outside of strings");
-      blank();
-    } else if ((c == '%' && next() == ':') || (c == '<' && (next() == ':' || next() == '%'))) {
-      if (!(c == '<' && next() == ':' && next(2) == ':')) refuse("a digraph: write #, [, ] or {, }");
-      take();
-    } else if (static_cast<unsigned char>(c) >= 0x80 ||
-               (static_cast<unsigned char>(c) < 0x20 && !is_space(c))) {
-      refuse("a character that is not plain ASCII, outside of comments");
-      blank();
-    } else if (c == '$' || c == '`' || c == '@') {
-      refuse(fmt::format("the character `{}`", c));
-      blank();
-    } else {
-      take();
-    }
-  }
-
-  void quoted(char quote) {
-    // A quote within a number separates its digits.
-    if (quote == '\'' && at_ > 0 && std::isxdigit(static_cast<unsigned char>(s_[at_ - 1])) && in_word(next()) &&
-        !text.empty() && in_word(text.back())) {
-      blank_digit();
-      return;
-    }
-    if (quote == '"' && at_ > 0 && s_[at_ - 1] == 'R') refuse("a raw string");
-    take();
-    while (at_ < s_.size() && s_[at_] != quote) {
-      if (s_[at_] == '\n') return refuse("a string that does not end on its line");
-      if (s_[at_] == '\\') {
-        if (next() == '\n' || next() == 'u' || next() == 'U' || next() == 'N')
-          refuse("an escape in a string that the labs do not need");
-        text += '_';
-        ++at_;
-        if (at_ < s_.size() && s_[at_] != '\n') text += '_', ++at_;
-      } else {
-        take();
-      }
-    }
-    if (at_ < s_.size()) take();
-  }
-  void blank_digit() { ++at_; }  // 1'000 reads as 1000
-
-  std::string_view s_;
-  std::size_t at_ = 0;
-  int line_ = 1;
-};
 
 class Vetter {
  public:
@@ -372,6 +38,7 @@ class Vetter {
       if (t.kind == TokenKind::directive) directive(t);
     }
     words();
+    branches();
     std::vector<Token> code;
     for (const Token& t : tokens_) {
       if (t.kind != TokenKind::directive) code.push_back(t);
@@ -431,10 +98,46 @@ class Vetter {
       refuse(t, fmt::format("#define {}: the name is not yours to change", name));
     defined_.insert(name);
     const std::string_view body = rest.substr(name.size());
-    if (std::count(body.begin(), body.end(), '{') != std::count(body.begin(), body.end(), '}') ||
-        std::count(body.begin(), body.end(), '(') != std::count(body.begin(), body.end(), ')'))
-      refuse(t, fmt::format("#define {}: brackets that do not pair", name));
+    if (!brackets_pair(body)) refuse(t, fmt::format("#define {}: brackets that do not pair", name));
     check_words(t, rest);
+  }
+
+  // Each closes the one opened last: `} … {` would leave the scope that it stands in.
+  static bool brackets_pair(std::string_view text) {
+    std::string open;
+    for (const Token& t : simt::tokenize(text)) {
+      if (t.kind != TokenKind::punctuation || t.text.size() != 1) continue;
+      const char c = t.text[0];
+      if (c == '{' || c == '(' || c == '[') open += c;
+      if (c != '}' && c != ')' && c != ']') continue;
+      if (open.empty() || open.back() != (c == '}' ? '{' : c == ')' ? '(' : '[')) return false;
+      open.pop_back();
+    }
+    return open.empty();
+  }
+
+  // What #if leaves out, too: the code between two of its directives closes what it opens, and nothing else. Otherwise
+  // the compiler would see other scopes than are looked at here.
+  void branches() {
+    std::vector<int> depths;
+    int depth = 0;
+    for (const Token& t : tokens_) {
+      if (t.kind == TokenKind::directive) {
+        const std::string_view name = first_word(trim(t.text.substr(1)));
+        if (name.starts_with("if")) depths.push_back(depth);
+        if (name != "endif" && !name.starts_with("el")) continue;
+        if (depths.empty()) return refuse(t, fmt::format("#{} without #if", name));
+        if (depth != depths.back())
+          return refuse(t, "a bracket that is opened in one branch of #if and not closed in it");
+        if (name == "endif") depths.pop_back();
+      } else if (t.kind == TokenKind::punctuation && t.text.size() == 1) {
+        depth += std::string_view("{([").find(t.text[0]) != std::string_view::npos ? 1 : 0;
+        depth -= std::string_view("})]").find(t.text[0]) != std::string_view::npos ? 1 : 0;
+        if (!depths.empty() && depth < depths.back())
+          return refuse(t, "a bracket that is closed in a branch of #if and not opened in it");
+      }
+    }
+    if (!depths.empty()) refuse(tokens_.back(), "an #if without #endif");
   }
 
   // --------------------------------------------------------------------------------------------------- words
@@ -613,14 +316,10 @@ std::vector<Refusal> vet(std::string_view source, const VetOptions& options) {
   if (source.size() > options.largest_bytes)
     return {
         {1, fmt::format("the file has {} bytes, {} at most are taken", source.size(), options.largest_bytes)}};
-  std::string plain(source);
-  std::erase(plain, '\r');
-  plain = joined(plain);
-  Cleaner cleaner(plain);
-  cleaner.run();
-  Vetter vetter(cleaner.text, options);
+  Cleaned plain = cleaned(source);
+  Vetter vetter(plain.text, options);
   vetter.run();
-  std::vector<Refusal> all = std::move(cleaner.refusals);
+  std::vector<Refusal> all = std::move(plain.refusals);
   all.insert(all.end(), vetter.refusals.begin(), vetter.refusals.end());
   std::ranges::stable_sort(all, {}, &Refusal::line);
   return all;

@@ -119,6 +119,7 @@ std::string write_result(const RunResult& result, const Job& job) {
   Writer w;
   w.put(kResultMagic);
   w.put(static_cast<std::int64_t>(result.cuda_error));
+  w.put(result.card_ms);
   w.list(result.answers);
   w.put(static_cast<std::uint64_t>(result.launches.size()));
   for (const LaunchRecord& l : result.launches) {
@@ -156,6 +157,7 @@ std::optional<RunResult> read_result(const std::string& bytes, const Job& job, s
     if (r.get<std::uint64_t>() != kResultMagic) throw std::runtime_error("it begins wrongly");
     RunResult result;
     result.cuda_error = static_cast<int>(r.get<std::int64_t>());
+    result.card_ms = r.get<double>();
     result.answers = r.list<std::int64_t>(4096);
     const std::uint64_t launches = r.size(4096);
     for (std::uint64_t i = 0; i < launches; ++i) {

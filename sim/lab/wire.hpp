@@ -55,6 +55,7 @@ struct RunResult {
   std::vector<FindingRecord> findings;
   std::vector<std::vector<float>> outputs;  ///< of the buffers that are outputs, in their order
   int cuda_error = 0;                       ///< the first error of the harness's calls
+  double card_ms = 0;                       ///< the least time of a run on a card; 0 on the simt machine
 };
 
 std::string write_job(const Job& job);

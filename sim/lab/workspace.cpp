@@ -7,8 +7,9 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
+#include "sim/core/text.hpp"
+#include "sim/core/text_file.hpp"
 
 namespace flashlab::lab {
 namespace {
@@ -16,20 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kProgressFile = "progress.txt";
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
-void write_text(const fs::path& path, const std::string& text) {
-  AtomicFile file(path);
-  file.write(std::as_bytes(std::span(text)));
-  file.commit();
-}
 
 std::string trimmed(std::string_view line) {
   const std::size_t begin = line.find_first_not_of(" \t"), end = line.find_last_not_of(" \t\r");
@@ -209,8 +196,9 @@ std::string describe(const Report& report, const Lab& lab, bool color) {
   }
   text += fmt::format("\n{:g} of {:g} points", report.points(), report.max_points());
   if (report.score)
-    text += fmt::format(" · {}: {:.0f} {}", report.score->name, report.score->value, report.score->unit);
-  return text + "\n";
+    text += fmt::format(" · {}: {} {}", report.score->name,
+                        format_count(static_cast<Bytes>(report.score->value)), report.score->unit);
+  return text + "\n" + (report.note.empty() ? "" : "\n" + report.note);
 }
 
 }  // namespace flashlab::lab

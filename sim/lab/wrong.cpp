@@ -1,21 +1,15 @@
 #include "sim/lab/wrong.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
 #include <stdexcept>
+
+#include "sim/core/text_file.hpp"
 
 namespace flashlab::lab {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
 
 std::string edited(std::string text, const std::string& edits, const std::string& name) {
   std::istringstream lines(edits);

@@ -49,6 +49,31 @@ if(PROGRAM)
   endif()
 endif()
 
+# The labs, where they are built: started, checked and graded with what was installed.
+set(checks 11)  # five steps, the headers, the program and its three runs, what it printed
+file(GLOB_RECURSE lab_child ${prefix}/*/libflashlab_lab_child.a)
+if(PROGRAM AND lab_child AND NOT CXX_FLAGS)  # no submission is run under sanitizers
+  set(lab ${prefix}/bin/${PROGRAM} lab)
+  set(work ${SCRATCH_DIR}/work)
+  run("lab start of the installed program" ${lab} start 3 --dir ${work})
+  execute_process(COMMAND ${lab} check 3 --dir ${work} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 1 OR NOT output MATCHES "wrong  no load")
+    message(FATAL_ERROR "the installed lab check of a starter (${result}):\n${output}")
+  endif()
+  run("lab hint of the installed program" ${lab} hint 3 --dir ${work})
+  file(GLOB source ${prefix}/share/flashlab/chapters/03-*/lab/solution.cu)
+  run("the installed lab grade" ${lab} grade 3 ${source} --results ${SCRATCH_DIR}/grades --format csv)
+  if(NOT output MATCHES "\nlab,100,100,,")
+    message(FATAL_ERROR "the installed lab grade of a solution:\n${output}")
+  endif()
+  file(REMOVE ${lab_child})
+  execute_process(COMMAND ${lab} check 3 --dir ${work} RESULT_VARIABLE result ERROR_VARIABLE output OUTPUT_QUIET)
+  if(NOT result EQUAL 3 OR NOT output MATCHES "libflashlab_lab_child.a is missing")
+    message(FATAL_ERROR "the installed lab does without its library (${result}):\n${output}")
+  endif()
+  math(EXPR checks "${checks} + 6")
+endif()
+
 if(DEFINED ENV{FLASHLAB_CHECKS_FILE})
-  file(APPEND $ENV{FLASHLAB_CHECKS_FILE} "11\n")  # five steps, the headers, the program and its three runs, what it printed
+  file(APPEND $ENV{FLASHLAB_CHECKS_FILE} "${checks}\n")
 endif()

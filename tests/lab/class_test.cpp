@@ -29,8 +29,8 @@ Report report() {
 
 TEST_CASE("a class is graded in order, with nothing lost, and taken up again where it was left") {
   const TemporaryFolder desk("class-test");
-  write(desk.path() / "ann" / "answers.txt", "q_bytes = 262144\n");
-  write(desk.path() / "bob" / "deep" / "answers.txt", "q_bytes = 262144\ns_bytes = 4194304\n");
+  write(desk.path() / "ann" / "answers.txt", "q_bytes = 4 * N * d\n");
+  write(desk.path() / "bob" / "deep" / "answers.txt", "q_bytes = 4 * N * d\ns_bytes = 4 * N * N\n");
   std::filesystem::create_directories(desk.path() / "eve");
   std::filesystem::create_symlink("/etc/passwd", desk.path() / "eve" / "answers.txt");
   std::filesystem::create_directories(desk.path() / "nobody");
@@ -72,7 +72,7 @@ TEST_CASE("the table for spreadsheets quotes names and runs no formula") {
   row.report = report();
   row.report.problem = "line\nline";
   const std::string csv = csv_of({row});
-  CHECK(csv == "name,points,of,problem,a,b,score\r\n\"'=cmd|\"\"x\"\"\",8,10,\"line\nline\",3,5,12\r\n");
+  CHECK(csv == "name,points,of,problem,a,b,score\r\n\"'=cmd|\"\"x\"\"\",8,10,line · line,3,5,12\r\n");
 }
 
 TEST_CASE("Gradescope's results have partial credit and a leaderboard") {

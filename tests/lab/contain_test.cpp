@@ -14,7 +14,7 @@ using namespace flashlab::lab;
 
 namespace {
 Outcome run(std::function<int()> body, Limits limits = {}, std::string input = {}) {
-  return run_contained({Contained{.body = std::move(body), .input = std::move(input), .limits = limits}}, 1)
+  return run_contained({Contained{.body = std::move(body), .input = std::move(input), .limits = limits}}, {})
       .front();
 }
 }  // namespace
@@ -93,6 +93,6 @@ TEST_CASE("jobs run several at a time and answer in their order") {
       return i;
     }});
   }
-  const auto outcomes = run_contained(jobs, 3);
+  const auto outcomes = run_contained(jobs, {.at_once = 3});
   for (int i = 0; i < 7; ++i) CHECK(outcomes[static_cast<std::size_t>(i)].exit_code == i);
 }

@@ -70,10 +70,16 @@ TEST_CASE("directives other than the few that kernels need are refused") {
   CHECK(refused_for("#define H <unistd.h>\n#include H", "#include"));
   CHECK(refused_for("#line 1 \"harness.cu\"", "#line"));
   CHECK(refused_for("#pragma GCC optimize(\"O0\")", "#pragma"));
-  CHECK(refused_for("_Pragma(\"GCC optimize(0)\")\n#error x", "#error"));
+  CHECK(refused_for("_Pragma(\"GCC optimize(0)\")", "_Pragma"));
+  CHECK(refused_for("#error x", "#error"));
   CHECK(refused_for("#define if while", "#define if"));
   CHECK(refused_for("#define A(x, y) x##y", "`##`"));
   CHECK(refused_for("#define A }", "pair"));
+  CHECK(refused_for("#define A } void f() {} namespace n {", "pair"));
+  CHECK(refused_for("#if 0\n{\n#endif\n}\nvoid f() {}\n#if 0\n}\n#endif\nnamespace n {", "one branch of #if"));
+  CHECK(refused_for("#if 1\n} void f() {} namespace n {\n#endif", "in a branch of #if"));
+  CHECK(refused_for("#endif", "without #if"));
+  CHECK(first_refusal("#define A(x) f((x)[0])\n#if 1\nvoid f() {}\n#else\nvoid f() { g(); }\n#endif\n") == "");
   CHECK(refused_for("#undef __CUDACC__", "#undef"));
   CHECK(refused_for("#inc\\\nlude <unistd.h>", "#include"));
   CHECK(refused_for("%:include <unistd.h>", "digraph"));

@@ -108,7 +108,8 @@ class Lab02 final : public Lab {
                     .points = 25,
                     .after = {"online"},
                     .cases = counted,
-                    .judge = reads});
+                    .judge = reads,
+                    .counted = true});
     return list;
   }
 

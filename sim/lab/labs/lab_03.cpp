@@ -43,19 +43,22 @@ class Lab03 final : public Lab {
                     .points = 40,
                     .after = {"values"},
                     .cases = counted,
-                    .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::load); }});
+                    .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::load); },
+                    .counted = true});
     list.push_back({.id = "stores",
                     .title = "no store instruction takes more than 4 sectors a request",
                     .points = 15,
                     .after = {"values"},
                     .cases = counted,
-                    .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::store); }});
+                    .judge = [](auto ran, auto& e) { return requests(ran, e, simt::Op::store); },
+                    .counted = true});
     list.push_back({.id = "traffic",
                     .title = "no more sectors than one warp a row of S needs",
                     .points = 40,
                     .after = {"values"},
                     .cases = counted,
-                    .judge = traffic});
+                    .judge = traffic,
+                    .counted = true});
     return list;
   }
 

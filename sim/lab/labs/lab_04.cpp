@@ -125,13 +125,15 @@ class Lab04 final : public Lab {
                     .points = 10,
                     .after = {"values", "causal"},
                     .cases = counted,
-                    .judge = stores});
+                    .judge = stores,
+                    .counted = true});
     list.push_back({.id = "loads",
                     .title = "K and V are loaded as seldom as the shared memory allows",
                     .points = 15,
                     .after = {"values", "causal"},
                     .cases = counted,
-                    .judge = loads});
+                    .judge = loads,
+                    .counted = true});
     list.push_back({.id = "bound",
                     .title = "the plan accepts every N up to the largest and none beyond",
                     .points = 20,

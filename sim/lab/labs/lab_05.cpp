@@ -75,19 +75,22 @@ class Lab05 final : public Lab {
                     .points = 10,
                     .after = {"values", "causal"},
                     .cases = counted,
-                    .judge = stores});
+                    .judge = stores,
+                    .counted = true});
     list.push_back({.id = "loads",
                     .title = "K and V are loaded no more than by row tiles of 32",
                     .points = 20,
                     .after = {"values", "causal"},
                     .cases = counted,
-                    .judge = loads});
+                    .judge = loads,
+                    .counted = true});
     list.push_back({.id = "banks",
                     .title = "no bank conflicts",
                     .points = 30,
                     .after = {"values", "causal", "loads"},
                     .cases = conflicts,
-                    .judge = banks});
+                    .judge = banks,
+                    .counted = true});
     return list;
   }
 

@@ -7,17 +7,9 @@
 namespace flashlab::lab {
 namespace {
 
-constexpr double kTolerance =
-    2e-4;  // fp32 sums of some hundred terms, exponentials of scores up to some hundreds
 constexpr std::int64_t kGateRows = 32, kFineRows = 64;  // Br of the two gates
 constexpr double kSlack = 1.05;                         // ragged tiles may round up
 constexpr double kConflictsGate = 0.05;
-
-/// Bytes of online softmax with the Q loop outside and row tiles of `rows`: (1 + 2Tr)·N·d read, N·d written.
-double bytes_of_rows(const Shape& s, std::int64_t rows) {
-  const auto Tr = static_cast<double>((s.N + rows - 1) / rows);
-  return 4.0 * static_cast<double>(s.heads * s.N * s.d) * (2 + 2 * Tr);
-}
 
 class Lab06 final : public Lab {
  public:
@@ -62,19 +54,22 @@ class Lab06 final : public Lab {
                     .points = 20,
                     .after = {"values"},
                     .cases = counted,
-                    .judge = [](auto ran, auto& e) { return traffic(ran, e, kGateRows); }});
+                    .judge = [](auto ran, auto& e) { return traffic(ran, e, kGateRows); },
+                    .counted = true});
     list.push_back({.id = "rows",
                     .title = "K and V pass by seldom: at most the bytes of row tiles of 64",
                     .points = 15,
                     .after = {"values"},
                     .cases = counted,
-                    .judge = [](auto ran, auto& e) { return traffic(ran, e, kFineRows); }});
+                    .judge = [](auto ran, auto& e) { return traffic(ran, e, kFineRows); },
+                    .counted = true});
     list.push_back({.id = "banks",
                     .title = "at most 5 % of the shared wavefronts are bank conflicts",
                     .points = 10,
                     .after = {"values"},
                     .cases = counted,
-                    .judge = banks});
+                    .judge = banks,
+                    .counted = true});
     return list;
   }
 
@@ -97,7 +92,7 @@ class Lab06 final : public Lab {
 
  private:
   static Verdict values(std::span<const Ran> ran, const Evidence& evidence) {
-    return right(ran, evidence, "O", false, attention_of, kTolerance);
+    return right(ran, evidence, "O", false, attention_of, kAttentionTolerance);
   }
 
   static Verdict traffic(std::span<const Ran> ran, const Evidence& evidence, std::int64_t rows) {

@@ -24,7 +24,17 @@ namespace {
 // of the program, or an error.
 [[gnu::noinline]] void record_outside(const void* p, Kind kind, const void* where) {
   if (running.worker == nullptr) return;
-  if (running.worker->on_stack_of_lane(p)) return note_uncounted(site_of(where));
+  if (running.worker->on_stack_of_lane(p)) {
+    // The frame of this function is the first; the hooks between it and the code that they were called from keep the
+    // frame pointer (CMakeLists.txt).
+    if (!device_memory::image_is_closed() ||
+        !running.worker->meets_a_frame(p, static_cast<std::size_t>(width_of(kind)), __builtin_frame_address(0)))
+      return note_uncounted(site_of(where));
+    running.worker->find(FindingKind::host_pointer, site_of(where),
+                         "device code touches its stack outside of its own variables",
+                         "an index ran past the end of an array");
+    return;
+  }
   const char* c = static_cast<const char*>(p);
   if (c >= own_module().begin && c < own_module().constants_end)
     return note_uncounted(site_of(where));  // constants

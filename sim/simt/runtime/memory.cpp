@@ -183,6 +183,7 @@ std::vector<Allocation> live_allocations() {
 }
 
 void close_image(bool closed) { state().image_closed = closed; }
+bool image_is_closed() { return state().image_closed; }
 
 Offset image_offset(const void* p) {
   if (state().image_closed) return 0;

@@ -42,6 +42,7 @@ std::vector<Allocation> live_allocations();
 Offset image_offset(const void* p);
 /// Closed, the program's variables are no memory of the device's: image_offset() answers 0.
 void close_image(bool closed);
+bool image_is_closed();
 /// The pointer behind an offset of either kind.
 void* pointer(Offset offset);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cstring>
 
 #include "sim/core/error.hpp"
 #include "sim/simt/runtime/arithmetic.hpp"
@@ -54,10 +55,48 @@ Worker::Worker(int number)
 Worker::~Worker() { munmap(stacks_, kMaxBlockThreads * kStackStride); }
 
 // A lane's fiber lives as long as its worker: it runs the kernel, reports that it is done, and waits for the next block.
+#ifdef __x86_64__
+// call(arguments), from which nothing of ours comes back but the return: the registers that a function keeps for its
+// caller are kept here, above the frames of the code that is called, and its chain of frames ends with a 0.
+asm(R"(
+  .pushsection .text
+  .type flashlab_call_lane, @function
+flashlab_call_lane:
+  .cfi_startproc
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  subq $8, %rsp
+  .cfi_adjust_cfa_offset 56
+  movq %rdi, %rax
+  movq %rsi, %rdi
+  xorl %ebp, %ebp
+  call *%rax
+  addq $8, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  .cfi_adjust_cfa_offset -56
+  ret
+  .cfi_endproc
+  .size flashlab_call_lane, .-flashlab_call_lane
+  .popsection
+)");
+extern "C" void flashlab_call_lane(void (*call)(const void*), const void* arguments);
+#else
+static void flashlab_call_lane(void (*call)(const void*), const void* arguments) { call(arguments); }
+#endif
+
 void lane_main() {
   for (;;) {
     Worker& worker = *running.worker;
-    worker.job_->call(worker.job_->arguments);
+    flashlab_call_lane(worker.job_->call, worker.job_->arguments);
     finish_copies();
     Lane& lane = *running.lane;
     Warp& warp = worker.warps_[lane.warp];
@@ -406,6 +445,22 @@ void* Worker::dynamic_shared() const { return pointer_of(shared_base_ + kDynamic
 bool Worker::on_stack_of_lane(const void* p) const {
   const std::byte* b = static_cast<const std::byte*>(p);
   return b >= running.lane->stack && b < running.lane->stack + kStackBytes;
+}
+
+// Frame pointers lead from frame to frame, each with the next one's address and a return address above it; the saved
+// ones are what may not be changed, so the chain can be trusted. What lies above the last frame is ours.
+bool Worker::meets_a_frame(const void* p, std::size_t bytes, const void* frame) const {
+  const auto* const begin = static_cast<const std::byte*>(p);
+  const auto* at = static_cast<const std::byte*>(frame);
+  while (on_stack_of_lane(at)) {
+    constexpr std::size_t kSaved = 2 * sizeof(void*);
+    if (begin < at + kSaved && begin + bytes > at) return true;
+    const std::byte* next = nullptr;
+    std::memcpy(&next, at, sizeof next);
+    if (next <= at) return begin >= at;
+    at = next;
+  }
+  return begin >= at;
 }
 
 Finding Worker::about(FindingKind kind, const Lane& lane, std::uint32_t site) const {

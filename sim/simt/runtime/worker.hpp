@@ -129,6 +129,9 @@ class Worker {
   void* dynamic_shared() const;
   void print(const char* text, std::size_t length) { printed_.append(text, length); }
   bool on_stack_of_lane(const void* p) const;
+  /// Whether an access to the lane's stack meets a return address or a saved frame pointer of the chain that begins with
+  /// `frame`, or what lies above it: for code that was compiled with frame pointers.
+  bool meets_a_frame(const void* p, std::size_t bytes, const void* frame) const;
   /// Records a finding about the running lane; when it is fatal the lane never returns.
   void find(FindingKind kind, std::uint32_t site, std::string what, std::string cause);
 

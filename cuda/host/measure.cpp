@@ -7,8 +7,6 @@
 #include <charconv>
 #include <cmath>
 #include <ctime>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -17,22 +15,15 @@
 #include "cuda/host/ncu_csv.hpp"
 #include "cuda/host/process.hpp"
 #include "cuda/host/stage_runner.hpp"
-#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/temporary_folder.hpp"
+#include "sim/core/text_file.hpp"
 
 namespace flashlab::gpu {
 namespace {
 
 using Json = nlohmann::ordered_json;
 constexpr std::string_view kSchema = "flashlab.measured/1";
-
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (!file.is_open() || file.bad()) throw EnvironmentError(fmt::format("cannot read {}", path.string()));
-  return text;
-}
 
 MeasuredCard card_from(const Json& json) {
   return {json.at("name"),    json.at("compute_capability"), json.at("driver"),
@@ -203,9 +194,7 @@ std::vector<std::filesystem::path> write_measurement(const Measurement& measurem
         "[{}\n]\n}}\n",
         kSchema, stage.slug, json_of(measurement.card).dump(), Json(measurement.metrics).dump(), rows);
     paths.push_back(card_folder / fmt::format("{}.json", stage.slug));
-    AtomicFile file(paths.back());
-    file.write(std::as_bytes(std::span(text)));
-    file.commit();
+    write_text(paths.back(), text);
   }
   return paths;
 }

@@ -5,17 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "cuda/host/measure.hpp"
 #include "cuda/host/stage_runner.hpp"
 #include "sim/cli/prepare.hpp"
-#include "sim/core/atomic_file.hpp"
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/report/table.hpp"
 #include "sim/simt/stages/run.hpp"
 
@@ -191,16 +189,10 @@ class KeptFile {
       separator = ",\n  ";
     }
     text += "\n]}\n";
-    AtomicFile file(path_);
-    file.write(std::as_bytes(std::span(text)));
-    file.commit();
+    write_text(path_, text);
   }
 
  private:
-  static std::string read_text(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
   fs::path path_;
   std::map<std::pair<Shape, std::string>, std::map<std::string, double>> rows_;
 };

@@ -6,13 +6,14 @@
 #include <charconv>
 #include <cmath>
 
+#include "sim/core/arithmetic.hpp"
 #include "sim/docs/values.hpp"
 
 namespace flashlab::docs {
 namespace {
 
 /// Evaluates tokens [at, end): numbers and signs; a single word behind a number names what is counted and is skipped.
-class Arithmetic {
+class Arithmetic : SumOfProducts<Arithmetic, double> {
  public:
   Arithmetic(const std::vector<Token>& tokens, std::size_t begin, std::size_t end)
       : tokens_(tokens), at_(begin), end_(end) {}
@@ -25,6 +26,11 @@ class Arithmetic {
   }
 
  private:
+  friend SumOfProducts;
+  double combine(char sign, double left, double right) {
+    ++operations_;
+    return SumOfProducts::combine(sign, left, right);
+  }
   bool take(char sign) {
     if (at_ >= end_ || tokens_[at_].kind != Token::sign || tokens_[at_].text[0] != sign) return false;
     ++at_;
@@ -34,30 +40,6 @@ class Arithmetic {
     if (at_ < end_ && tokens_[at_].kind == Token::word &&
         (at_ + 1 == end_ || tokens_[at_ + 1].kind == Token::sign))
       ++at_;
-  }
-  double sum() {
-    double left = product();
-    for (;;) {
-      if (take('+')) {
-        left += product(), ++operations_;
-      } else if (take('-')) {
-        left -= product(), ++operations_;
-      } else {
-        return left;
-      }
-    }
-  }
-  double product() {
-    double left = power();
-    for (;;) {
-      if (take('*')) {
-        left *= power(), ++operations_;
-      } else if (take('/')) {
-        left /= power(), ++operations_;
-      } else {
-        return left;
-      }
-    }
   }
   double power() {
     double base = factor();

@@ -58,35 +58,14 @@ class Shown {
 class RunningText {
  public:
   explicit RunningText(const Page& page) : lines_(page.lines) {
-    bool further = false, comment = false;
-    std::string fence;
-    std::vector<char> skip(lines_.size(), 0);
-    for (const Marker& marker : page.markers) {
-      if (marker.kind != Marker::table) continue;
-      for (std::size_t i = marker.begin; i < marker.end; ++i) skip[i] = 1, evidence_ += lines_[i] + '\n';
-    }
+    bool further = false;
     for (std::size_t i = 0; i < lines_.size(); ++i) {
-      std::string& line = lines_[i];
-      const std::size_t text = std::min(line.find_first_not_of(' '), line.size());
-      const bool fenced = line.compare(text, 3, "```") == 0;
-      if (!fence.empty() || fenced || comment || line.compare(text, 4, "<!--") == 0 || skip[i]) {
-        evidence_ += line + '\n';
-        if (fenced && fence.empty()) {
-          fence = line.substr(text, line.find_first_not_of('`', text) - text);
-        } else if (!fence.empty() && line.compare(text, std::string::npos, fence) == 0) {
-          fence.clear();
-        } else if (fence.empty()) {
-          comment = (comment || line.compare(text, 4, "<!--") == 0) && line.find("-->") == line.npos;
-        }
-        line.clear();
-        continue;
+      if (page.aside[i]) {
+        evidence_ += lines_[i] + '\n';
+      } else if (lines_[i].starts_with("#")) {
+        further = lines_[i].starts_with("## Further");
       }
-      if (line.starts_with("#")) further = line.starts_with("## Further");
-      if (further) line.clear();
-    }
-    for (const Marker& marker : page.markers) {
-      if (marker.kind != Marker::given) continue;
-      for (const std::string& given : marker.body) evidence_ += given + '\n';
+      if (page.aside[i] || further) lines_[i].clear();
     }
   }
 

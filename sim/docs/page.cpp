@@ -40,6 +40,7 @@ class Reader {
       const std::string_view line = trimmed(lines()[i]);
       if (!fence_of(line).empty()) {
         const std::size_t end = block_end(i);
+        set_aside(i, end);
         const std::string_view language = line.substr(fence_of(line).size());
         const bool is_shell = language == "sh" || language == "bash";
         if (commands != kNone || is_shell) {
@@ -55,11 +56,17 @@ class Reader {
       if (commands != kNone && !line.empty())
         fail(page_.markers[commands].line, "a commands marker stands right above a ```sh block");
       if (!line.starts_with("<!-- ")) continue;
+      const std::size_t first = i;
       std::size_t last = i;
       auto marker = marker_at(i, last);
-      if (!marker) continue;
+      if (!marker) {  // a comment of the author's
+        while (last + 1 < lines().size() && lines()[last].find("-->") == std::string::npos) ++last;
+        set_aside(first, last);
+        continue;
+      }
       i = last;
       place(*marker, i);
+      set_aside(first, i);
       if (marker->kind == Marker::commands) commands = page_.markers.size();
       page_.markers.push_back(std::move(*marker));
     }
@@ -71,6 +78,11 @@ class Reader {
   const std::vector<std::string>& lines() const { return page_.lines; }
   [[noreturn]] void fail(std::size_t line, std::string_view why) const {
     throw UsageError(fmt::format("{}: {}", page_.where(line), why));
+  }
+
+  void set_aside(std::size_t first, std::size_t last) {
+    std::fill(page_.aside.begin() + static_cast<std::ptrdiff_t>(first),
+              page_.aside.begin() + static_cast<std::ptrdiff_t>(last) + 1, true);
   }
 
   /// The line of the fence that closes the block opened in line `i`.
@@ -177,10 +189,11 @@ std::string Page::running_text(std::size_t begin, std::size_t end) const {
 }
 
 Page read_page(const std::filesystem::path& root, const std::filesystem::path& path) {
-  Page page{path, {}, {}};
+  Page page{path, {}, {}, {}};
   std::ifstream file(root / path, std::ios::binary);
   if (!file) throw EnvironmentError(fmt::format("{}: cannot be read", path.string()));
   for (std::string line; std::getline(file, line);) page.lines.push_back(line);
+  page.aside.assign(page.lines.size(), false);
   Reader(page).read();
   return page;
 }

@@ -21,6 +21,8 @@ struct Page {
   std::filesystem::path path;  ///< below the root
   std::vector<std::string> lines;
   std::vector<Marker> markers;
+  std::vector<bool>
+      aside;  ///< of each line: it belongs to a block, a comment or a generated table; no running text
 
   std::string where(std::size_t line) const;  ///< "chapters/03-naive/README.md:12"
   /// The lines [begin, end) as one text with one blank between words, and without the signs of emphasis and code.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "sim/core/arithmetic.hpp"
 #include "sim/core/error.hpp"
 
 namespace flashlab::docs {
@@ -53,7 +54,7 @@ double to_base_unit(std::string_view name) {
 
 std::string as_text(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
-class Expression {
+class Expression : SumOfProducts<Expression, Json> {
  public:
   Expression(std::string_view text, const Json& data) : text_(text), data_(data) {}
 
@@ -66,12 +67,17 @@ class Expression {
   }
 
  private:
+  friend SumOfProducts;
+  Json combine(char sign, const Json& left, const Json& right) const {
+    return SumOfProducts::combine(sign, as_number(left), as_number(right));
+  }
   [[noreturn]] void fail(const std::string& why) const {
     throw UsageError(fmt::format("in \"{}\": {}", text_, why));
   }
   void skip_blanks() {
     while (at_ < text_.size() && text_[at_] == ' ') ++at_;
   }
+  bool take(char sign) { return take(std::string_view(&sign, 1)); }
   bool take(std::string_view sign) {
     skip_blanks();
     if (!text_.substr(at_).starts_with(sign)) return false;
@@ -86,30 +92,6 @@ class Expression {
     fail(fmt::format("{} is no number", value.dump()));
   }
 
-  Json sum() {
-    Json left = product();
-    for (;;) {
-      if (take("+")) {
-        left = as_number(left) + as_number(product());
-      } else if (take("-")) {
-        left = as_number(left) - as_number(product());
-      } else {
-        return left;
-      }
-    }
-  }
-  Json product() {
-    Json left = power();
-    for (;;) {
-      if (take("*")) {
-        left = as_number(left) * as_number(power());
-      } else if (take("/")) {
-        left = as_number(left) / as_number(power());
-      } else {
-        return left;
-      }
-    }
-  }
   Json power() {
     const Json base = factor();
     return take("^") ? Json(std::pow(as_number(base), as_number(power()))) : base;

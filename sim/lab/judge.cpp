@@ -11,6 +11,7 @@
 #include "sim/core/random.hpp"
 #include "sim/core/text.hpp"
 #include "sim/reference/attention.hpp"
+#include "sim/report/table.hpp"
 #include "sim/simt/compile/compile.hpp"
 
 namespace flashlab::lab {
@@ -369,25 +370,11 @@ Verdict gated(std::span<const Ran> ran, const Evidence& evidence, std::string_vi
 std::string grouped(std::uint64_t n) { return format_count(n); }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
-  const auto width_of = [](const std::string& s) {
-    return static_cast<std::size_t>(std::ranges::count_if(s, [](char c) { return (c & 0xC0) != 0x80; }));
-  };
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string pad(widths[i] - width_of(row[i]), ' ');
-      line += (i == 0 ? "" : "  ") + (i == 0 ? row[i] + pad : pad + row[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + '\n';
-  }
-  return text;
+  using enum report::TextTable::Align;
+  report::TextTable text;
+  for (std::size_t i = 0; i < rows.front().size(); ++i) text.column(rows.front()[i], i == 0 ? left : right);
+  for (std::size_t r = 1; r < rows.size(); ++r) text.row(rows[r]);
+  return text.str(false);
 }
 
 }  // namespace flashlab::lab

@@ -125,26 +125,13 @@ namespace {
 }
 }  // namespace
 
-long long Run::number(int i) const {
-  const auto& numbers = state().job.numbers;
-  if (i < 0 || static_cast<std::size_t>(i) >= numbers.size()) give_up("asks for a number that the job lacks");
-  return numbers[static_cast<std::size_t>(i)];
-}
-float* Run::buffer(int i) const {
-  const auto& buffers = state().buffers;
-  if (i < 0 || static_cast<std::size_t>(i) >= buffers.size()) give_up("asks for a buffer that the job lacks");
-  return buffers[static_cast<std::size_t>(i)];
-}
-long long* Run::scratch() const { return state().scratch; }
+#include "flashlab_lab_run.hpp"
+
 long long Run::fetch(int i) const {
   long long value = 0;
   if (i < 0 || i >= flashlab::lab::kScratch) give_up("reads past its scratch");
   std::memcpy(&value, state().scratch + i, sizeof value);
   return value;
-}
-void Run::answer(long long value) { state().result.answers.push_back(value); }
-void Run::check(cudaError_t error) {
-  if (state().result.cuda_error == 0) state().result.cuda_error = error;
 }
 
 }  // namespace flashlab_lab

@@ -121,28 +121,17 @@ inline void run() {
 
 namespace flashlab_lab {
 
-using flashlab_lab_card::give_up, flashlab_lab_card::need, flashlab_lab_card::state;
+using flashlab_lab_card::state;
 
-long long Run::number(int i) const {
-  const auto& numbers = state().job.numbers;
-  if (i < 0 || static_cast<std::size_t>(i) >= numbers.size()) give_up("the harness", "asks for a number that is not there");
-  return numbers[static_cast<std::size_t>(i)];
-}
-float* Run::buffer(int i) const {
-  const auto& buffers = state().buffers;
-  if (i < 0 || static_cast<std::size_t>(i) >= buffers.size()) give_up("the harness", "asks for a buffer that is not there");
-  return buffers[static_cast<std::size_t>(i)];
-}
-long long* Run::scratch() const { return state().scratch; }
+[[noreturn]] inline void give_up(const char* why) { flashlab_lab_card::give_up("the harness", why); }
+
+#include "flashlab_lab_run.hpp"
+
 long long Run::fetch(int i) const {
-  if (i < 0 || i >= flashlab_lab_card::kScratch) give_up("the harness", "reads past its scratch");
+  if (i < 0 || i >= flashlab_lab_card::kScratch) give_up("reads past its scratch");
   long long value = 0;  // an error of a kernel before it shows at the next check
   cudaMemcpy(&value, state().scratch + i, sizeof value, cudaMemcpyDeviceToHost);
   return value;
-}
-void Run::answer(long long value) { state().result.answers.push_back(value); }
-void Run::check(cudaError_t error) {
-  if (state().result.cuda_error == 0) state().result.cuda_error = error;
 }
 
 }  // namespace flashlab_lab

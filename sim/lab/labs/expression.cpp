@@ -7,13 +7,15 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "sim/core/arithmetic.hpp"
+
 namespace flashlab::lab {
 namespace {
 
 constexpr std::size_t kLongest = 200;
 constexpr int kDeepest = 32;
 
-class Parser {
+class Parser : SumOfProducts<Parser, double> {
  public:
   Parser(std::string_view text, const Letters& letters) : text_(text), letters_(letters) {}
 
@@ -24,6 +26,7 @@ class Parser {
   }
 
  private:
+  friend SumOfProducts;
   struct Depth {  // of parentheses: the text is a stranger's, and the stack is ours
     explicit Depth(int& depth) : depth_(depth) {
       if (++depth_ > kDeepest) throw std::runtime_error("it has too many parentheses");
@@ -36,44 +39,22 @@ class Parser {
     throw std::runtime_error(at_ >= text_.size() ? "it ends too early"
                                                  : fmt::format("`{}` cannot stand there", text_[at_]));
   }
-  bool skip(char c) {
+  bool take(char c) {
     while (at_ < text_.size() && text_[at_] == ' ') ++at_;
     if (at_ >= text_.size() || text_[at_] != c) return false;
     ++at_;
     return true;
   }
 
-  double sum() {
-    double value = product();
-    for (;;) {
-      if (skip('+'))
-        value += product();
-      else if (skip('-'))
-        value -= product();
-      else
-        return value;
-    }
-  }
-  double product() {
-    double value = power();
-    for (;;) {
-      if (skip('*'))
-        value *= power();
-      else if (skip('/'))
-        value /= power();
-      else
-        return value;
-    }
-  }
   double power() {
     const double base = factor();
-    return skip('^') ? std::pow(base, factor()) : base;
+    return take('^') ? std::pow(base, factor()) : base;
   }
   double factor() {
     const Depth depth(depth_);
-    if (skip('(')) {
+    if (take('(')) {
       const double value = sum();
-      if (!skip(')')) fail();
+      if (!take(')')) fail();
       return value;
     }
     if (at_ >= text_.size()) fail();
@@ -89,9 +70,9 @@ class Parser {
     const std::string_view name = text_.substr(begin, at_ - begin);
     if (name.empty()) fail();
     if (name == "ceil") {
-      if (!skip('(')) fail();
+      if (!take('(')) fail();
       const double value = std::ceil(sum());
-      if (!skip(')')) fail();
+      if (!take(')')) fail();
       return value;
     }
     const auto letter = letters_.find(name);

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "sim/core/error.hpp"
+#include "sim/core/text_file.hpp"
 #include "sim/simt/compile/arithmetic_marks.hpp"
 #include "sim/simt/compile/loop_marks.hpp"
 
@@ -45,13 +46,6 @@ class TemporaryFile {
  private:
   std::string path_;
 };
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 // The lines that say what is wrong, and not the three screens of template backtrace around them.
 std::string first_errors(const std::string& output) {
@@ -175,7 +169,7 @@ Rewritten preprocess_and_rewrite(const fs::path& source, const CompileOptions& o
   if (result.exit_code != 0) refuse_missing_header(result.output);
   if (result.exit_code != 0)
     throw UsageError(fmt::format("{} does not preprocess:\n{}", source.string(), first_errors(result.output)));
-  Rewritten rewritten = rewrite(read_file(preprocessed.path()));
+  Rewritten rewritten = rewrite(read_text(preprocessed.path()));
   if (!rewritten.unsupported.empty()) {
     std::string list;
     for (const Unsupported& u : rewritten.unsupported)
@@ -198,7 +192,7 @@ void compile(const Rewritten& rewritten, const fs::path& object, const CompileOp
   CommandResult result = run_command(command);
   if (result.exit_code != 0)
     throw UsageError(fmt::format("the file does not compile:\n{}", first_errors(result.output)));
-  std::string code = read_file(assembly.path());
+  std::string code = read_text(assembly.path());
   if (options.on_assembly) code = options.on_assembly(std::move(code));
   const std::string with_table = mark_loops(mark_arithmetic(code));
   std::ofstream(assembly.path(), std::ios::binary) << with_table;

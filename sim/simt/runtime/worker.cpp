@@ -12,6 +12,7 @@
 #include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/async_copies.hpp"
 #include "sim/simt/runtime/builtins.hpp"
+#include "sim/simt/runtime/lane_call.hpp"
 #include "sim/simt/runtime/memory.hpp"
 
 namespace flashlab::simt {
@@ -55,44 +56,6 @@ Worker::Worker(int number)
 Worker::~Worker() { munmap(stacks_, kMaxBlockThreads * kStackStride); }
 
 // A lane's fiber lives as long as its worker: it runs the kernel, reports that it is done, and waits for the next block.
-#ifdef __x86_64__
-// call(arguments), from which nothing of ours comes back but the return: the registers that a function keeps for its
-// caller are kept here, above the frames of the code that is called, and its chain of frames ends with a 0.
-asm(R"(
-  .pushsection .text
-  .type flashlab_call_lane, @function
-flashlab_call_lane:
-  .cfi_startproc
-  pushq %rbp
-  pushq %rbx
-  pushq %r12
-  pushq %r13
-  pushq %r14
-  pushq %r15
-  subq $8, %rsp
-  .cfi_adjust_cfa_offset 56
-  movq %rdi, %rax
-  movq %rsi, %rdi
-  xorl %ebp, %ebp
-  call *%rax
-  addq $8, %rsp
-  popq %r15
-  popq %r14
-  popq %r13
-  popq %r12
-  popq %rbx
-  popq %rbp
-  .cfi_adjust_cfa_offset -56
-  ret
-  .cfi_endproc
-  .size flashlab_call_lane, .-flashlab_call_lane
-  .popsection
-)");
-extern "C" void flashlab_call_lane(void (*call)(const void*), const void* arguments);
-#else
-static void flashlab_call_lane(void (*call)(const void*), const void* arguments) { call(arguments); }
-#endif
-
 void lane_main() {
   for (;;) {
     Worker& worker = *running.worker;

@@ -4,25 +4,14 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { parseHTML } from "linkedom";
 import { curve, ladder, roofline, traffic } from "./charts.js";
-import { Formulas } from "./formulas.js";
+import { Formulas, settingOf } from "./formulas.js";
 import theme from "./theme.css";
 
 const [dataPath, folder] = process.argv.slice(2);
 const data = JSON.parse(readFileSync(dataPath, "utf8"));
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const formulas = new Formulas(data.formulas);
-const { problem, device } = data.report;
-const setting = {
-  N: problem.seq,
-  d: problem.dim,
-  heads: problem.batch * problem.heads,
-  dtype: problem.dtype,
-  causal: problem.causal,
-  M: device.sram_bytes,
-  Br: data.given.Br,
-  Bc: data.given.Bc,
-  device: data.devices.find(({ name }) => name === device.name),
-};
+const setting = settingOf(data);
 const options = { width: 760, document };
 
 function write(name, svg) {

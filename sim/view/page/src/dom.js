@@ -12,6 +12,12 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** The head of a table, a column a word. */
+export function tableHead(...columns) {
+  const cells = columns.map((column) => element("th", { scope: "col" }, column));
+  return element("thead", {}, element("tr", {}, ...cells));
+}
+
 /** Changes a text only where it differs: a frame touches dozens of them. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

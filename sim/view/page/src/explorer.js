@@ -1,9 +1,9 @@
 // Sliders that recompute bytes, footprint, floor and roofline from the program's own formulas.
 
 import { answers, curve, ladder, roofline, traffic } from "./charts.js";
-import { element, setText } from "./dom.js";
+import { element, setText, tableHead } from "./dom.js";
 import { bytes, count, percent, time } from "./format.js";
-import { Formulas, valuesOf } from "./formulas.js";
+import { Formulas, settingOf, valuesOf } from "./formulas.js";
 
 const MOST_N = 131072;
 const sizes = {
@@ -27,19 +27,9 @@ export class Explorer {
   constructor(data) {
     this.data = data;
     this.formulas = new Formulas(data.formulas);
-    const { problem, device, stages } = data.report;
+    const { stages } = data.report;
     const own = stages.find(({ stage }) => stage === data.films[0].stage);
-    this.start = {
-      N: problem.seq,
-      d: problem.dim,
-      heads: problem.batch * problem.heads,
-      dtype: problem.dtype,
-      causal: problem.causal,
-      M: device.sram_bytes,
-      Br: data.given.Br,
-      Bc: data.given.Bc,
-      device: data.devices.find(({ name }) => name === device.name),
-    };
+    this.start = settingOf(data);
     this.own = own;
     this.setting = { ...this.start };
     this.node = this.#build();
@@ -124,12 +114,7 @@ export class Explorer {
         element(
           "div",
           { class: "scroll wide", tabindex: 0, role: "region", "aria-label": "Every stage at these sizes" },
-          element(
-            "table",
-            { class: "what-if" },
-            element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
-            this.table,
-          ),
+          element("table", { class: "what-if" }, tableHead(...heads), this.table),
         ),
       ),
       element(

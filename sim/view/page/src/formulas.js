@@ -101,6 +101,21 @@ export class Formulas {
   }
 }
 
+/** The run that the page shows, as a setting of the sliders. */
+export function settingOf({ report: { problem, device }, given, devices }) {
+  return {
+    N: problem.seq,
+    d: problem.dim,
+    heads: problem.batch * problem.heads,
+    dtype: problem.dtype,
+    causal: problem.causal,
+    M: device.sram_bytes,
+    Br: given.Br,
+    Bc: given.Bc,
+    device: devices.find(({ name }) => name === device.name),
+  };
+}
+
 /** The values that the formulas want: as variables_of() in sim/view/formulas.cpp. */
 export function valuesOf({ N, d, heads, dtype, causal, M, Br, Bc, device }) {
   return {

@@ -1,6 +1,6 @@
 // The 32 lanes of one warp instruction: over the sectors of global memory, or over the banks of shared memory.
 
-import { element } from "./dom.js";
+import { element, tableHead } from "./dom.js";
 import { count, plural } from "./format.js";
 
 const LANES = 32;
@@ -71,16 +71,7 @@ function sectors(site) {
       element(
         "table",
         { class: "lanes-table sectors" },
-        element(
-          "thead",
-          {},
-          element(
-            "tr",
-            {},
-            element("th", { scope: "col" }, "line at"),
-            ...[0, 1, 2, 3].map((i) => element("th", { scope: "col" }, `sector ${i}`)),
-          ),
-        ),
+        tableHead("line at", ...[0, 1, 2, 3].map((i) => `sector ${i}`)),
         element("tbody", {}, ...body),
       ),
     ),
@@ -134,16 +125,7 @@ function banks(site) {
       element(
         "table",
         { class: "lanes-table banks" },
-        element(
-          "thead",
-          {},
-          element(
-            "tr",
-            {},
-            element("th", { scope: "col" }, "bank"),
-            ...Array.from({ length: BANKS }, (_, i) => element("th", { scope: "col" }, i)),
-          ),
-        ),
+        tableHead("bank", ...Array(BANKS).keys()),
         element(
           "tbody",
           {},

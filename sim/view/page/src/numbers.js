@@ -1,6 +1,6 @@
 // The report's own table: what the program counted for this problem, exactly.
 
-import { element } from "./dom.js";
+import { element, tableHead } from "./dom.js";
 import { count, percent, time } from "./format.js";
 
 export function numbers({ report }) {
@@ -45,12 +45,7 @@ export function numbers({ report }) {
       element(
         "div",
         { class: "scroll wide", tabindex: 0, role: "region", "aria-label": "The report" },
-        element(
-          "table",
-          {},
-          element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
-          element("tbody", {}, ...rows),
-        ),
+        element("table", {}, tableHead(...heads), element("tbody", {}, ...rows)),
       ),
     ),
     ...report.conclusions.map((text) => element("p", {}, text)),

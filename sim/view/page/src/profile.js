@@ -1,6 +1,6 @@
 // A profile: source with counters, and of a line its lanes over sectors and banks.
 
-import { element, setText } from "./dom.js";
+import { element, setText, tableHead } from "./dom.js";
 import { count, percent } from "./format.js";
 import { lanesFigure } from "./lanes.js";
 
@@ -268,17 +268,7 @@ export class ProfileView {
       element(
         "table",
         { class: "caches-table" },
-        element(
-          "thead",
-          {},
-          element(
-            "tr",
-            {},
-            element("th", { scope: "col" }, ""),
-            element("th", { scope: "col" }, "sectors"),
-            element("th", { scope: "col" }, "of all"),
-          ),
-        ),
+        tableHead("", "sectors", "of all"),
         element(
           "tbody",
           {},

@@ -1,6 +1,6 @@
 // The statistics of the row that the reader has picked, with the numbers that the machine computed.
 
-import { element, setText } from "./dom.js";
+import { element, setText, tableHead } from "./dom.js";
 import { real } from "./format.js";
 
 /** The operations on a row, gathered by the tile of columns that they worked on: one line of the table each. */
@@ -44,12 +44,7 @@ export class RowPanel {
     this.story = element("p", { class: "story" });
     this.body = element("tbody");
     this.lines = [];
-    const table = element(
-      "table",
-      { class: "row-table" },
-      element("thead", {}, element("tr", {}, ...HEADS.map((text) => element("th", { scope: "col" }, text)))),
-      this.body,
-    );
+    const table = element("table", { class: "row-table" }, tableHead(...HEADS), this.body);
     this.node = element(
       "section",
       { class: "panel row-panel" },

@@ -1,6 +1,6 @@
 // One stage: its picture, what it does now, its bytes, its program.
 
-import { element, setText } from "./dom.js";
+import { element, setText, tableHead } from "./dom.js";
 import { Machine, TENSORS } from "./film.js";
 import { bytes, count } from "./format.js";
 import { Picture } from "./picture.js";
@@ -59,22 +59,7 @@ class BytesPanel {
       "section",
       { class: "panel" },
       element("h3", {}, "Bytes over the HBM boundary"),
-      element(
-        "table",
-        { class: "bytes" },
-        element(
-          "thead",
-          {},
-          element(
-            "tr",
-            {},
-            element("th", { scope: "col" }, ""),
-            element("th", { scope: "col" }, "read"),
-            element("th", { scope: "col" }, "written"),
-          ),
-        ),
-        body,
-      ),
+      element("table", { class: "bytes" }, tableHead("", "read", "written"), body),
     );
   }
 

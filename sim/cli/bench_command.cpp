@@ -258,19 +258,22 @@ fs::path measured_folder(const BenchArguments& a) {
   return a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
 }
 
+/// What a kept run is called: a run of stages without their ideas stands beside the ladder, and does not replace it.
+std::string_view kept_name(const BenchArguments& a) { return a.ablate ? "ablations.json" : "bench.json"; }
+
 /// The kept run, or the files asked for, put together: where two hold the same shape, the later one counts.
 BenchRun read_runs(const BenchArguments& a) {
   std::vector<fs::path> files(a.from.begin(), a.from.end());
   if (files.empty()) {
     std::error_code error;
     for (const fs::directory_entry& card : fs::directory_iterator(measured_folder(a), error)) {
-      if (fs::is_regular_file(card.path() / "bench.json", error)) files.push_back(card.path() / "bench.json");
+      if (fs::path file = card.path() / kept_name(a); fs::is_regular_file(file, error)) files.push_back(file);
     }
     std::ranges::sort(files);
     if (files.empty())
       throw EnvironmentError(
-          fmt::format("{}: no bench is kept there: run flashlab bench --save on a machine with a GPU",
-                      measured_folder(a).string()));
+          fmt::format("{}: no {} is kept there: run flashlab bench{} --save on a machine with a GPU",
+                      measured_folder(a).string(), kept_name(a), a.ablate ? " --ablate" : ""));
     if (files.size() > 1) {
       std::vector<std::string> names;
       for (const fs::path& file : files) names.push_back(file.string());
@@ -316,13 +319,14 @@ int bench_command(const BenchArguments& a) {
   require_one_of("--peers", a.peers, {"auto", "none", "require"});
   for (const std::string& slug : a.stages) kernel_stage(slug);
   const bool reads = a.saved || !a.from.empty();
-  if (reads && (a.ablate || !a.shapes.empty()))
-    throw UsageError("--saved and --from measure nothing: leave --ablate and --shapes out");
+  if (reads && !a.shapes.empty()) throw UsageError("--saved and --from measure nothing: leave --shapes out");
+  if (a.ablate && !a.from.empty())
+    throw UsageError("--from shows what its files hold: --ablate chooses what to measure, or the kept run");
   if (a.saved && !a.from.empty()) throw UsageError("take --saved or --from, not both");
   const BenchRun whole_run = reads ? read_runs(a) : measure(a);
   if (!a.out.empty()) write_text(a.out, bench_json(whole_run));
   if (a.save) {
-    const fs::path path = measured_folder(a) / gpu::card_slug(whole_run.card) / "bench.json";
+    const fs::path path = measured_folder(a) / gpu::card_slug(whole_run.card) / kept_name(a);
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
     write_text(path, bench_json(whole_run));

@@ -23,13 +23,18 @@ class PartitionedL2 {
 
   struct Missed {
     SectorMask l2 = 0;   ///< not on the SM's side
-    SectorMask hbm = 0;  ///< nor at home
+    SectorMask hbm = 0;  ///< fetched: nor at home, and their neighbours
   };
+  /// HBM brings sectors by twos.
   Missed read(std::size_t side, std::uint64_t line, SectorMask sectors) {
     const std::size_t home = home_of(line), near = has_copies_ ? side : 0;
     const SectorMask missed = sides_[near].read(line, sectors);
-    if (missed == 0 || home == near) return {missed, missed};
-    return {missed, sides_[home].read(line, missed)};
+    SectorMask fetched = missed == 0 || home == near ? missed : sides_[home].read(line, missed);
+    if (const SectorMask beside = neighbours(fetched) & ~fetched) {
+      fetched |= sides_[home].read(line, beside);
+      if (home != near) sides_[near].read(line, beside);
+    }
+    return {missed, fetched};
   }
   /// Returns the sectors that the home did not hold.
   SectorMask write(std::uint64_t line, SectorMask sectors, SectorMask whole) {
@@ -62,6 +67,7 @@ class PartitionedL2 {
   }
 
  private:
+  static SectorMask neighbours(SectorMask sectors) { return (sectors & 5) << 1 | (sectors & 10) >> 1; }
   std::size_t home_of(std::uint64_t line) const {
     if (!has_copies_) return 0;
     return line * 0xD6E8FEB86659FD93u >> 63;

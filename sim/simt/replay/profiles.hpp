@@ -32,6 +32,7 @@ struct ReplayProfile {
   std::string_view name;  ///< "h100"
   std::string_view card;  ///< "NVIDIA H100 SXM"
   int sm_count = 0;
+  int gpc_count = 1;  ///< SMs of one GPC merge their reads before L2
   SmLimits sm;
   int l1_ways = 0;
   CacheShape l2;

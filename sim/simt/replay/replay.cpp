@@ -59,8 +59,9 @@ class Arrivals {
 
 struct Sm {
   L1Cache l1;
+  std::size_t gpc = 0;    ///< reads are merged within it
   std::size_t side = 0;   ///< its partition of the L2
-  std::uint64_t tpc = 0;  ///< the pair of SMs to which it belongs
+  std::uint64_t number = 0;
   std::vector<Slot> slots{};
   std::vector<Warp> warps{};            ///< of all slots, in order of slot
   std::array<Time, kMaxWarps> wake{};   ///< when each of those asleep has its data
@@ -70,6 +71,7 @@ struct Sm {
   std::array<std::uint8_t, kTurnsAhead> turns{};
   int turn_count = 0;
   std::uint64_t drawn = 0;  ///< bit i: warp i is among them
+  std::uint64_t next_turn = 0;
   int live_blocks = 0;
   Time clock = 0;
   Time last_end = 0;       ///< of a block
@@ -78,8 +80,38 @@ struct Sm {
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
 
-/// SMs are numbered in the order in which the card deals them their first block; the first eight are on one side.
-std::size_t side_of(std::uint64_t sm) { return sm < 8 ? 0 : (sm - 8) / 4 % 2; }
+/// The GPCs of a card: how many SMs the first of them has, the first two, … SMs are numbered GPC by GPC, in TPCs of two.
+std::vector<std::uint64_t> gpc_ends(const ReplayProfile& profile) {
+  const auto gpcs = static_cast<std::uint64_t>(profile.gpc_count);
+  const std::uint64_t sms = static_cast<std::uint64_t>(profile.sm_count), tpcs = sms / 2;
+  std::vector<std::uint64_t> ends;
+  for (std::uint64_t gpc = 0, end = 0; gpc < gpcs; ++gpc) {
+    end += 2 * (tpcs / gpcs + (gpc >= gpcs - tpcs % gpcs));
+    ends.push_back(gpc + 1 < gpcs ? end : sms);
+  }
+  return ends;
+}
+
+/// The SMs to which the card deals `blocks` blocks, one each, in order: GPC by GPC. Eight SMs of the first GPC always have
+/// one; where there are fewer blocks than SMs, every GPC has as many of the others, as far as it has room.
+std::vector<std::size_t> dealt(std::uint64_t blocks, const std::vector<std::uint64_t>& ends) {
+  const std::uint64_t first = std::min<std::uint64_t>({8, blocks, ends[0]});
+  std::vector<std::uint64_t> shares(ends.size(), 0);
+  for (std::uint64_t left = blocks - first, turn = 0; left > 0; ++turn) {
+    const std::uint64_t gpc = turn % ends.size();
+    const std::uint64_t room = gpc == 0 ? ends[0] - first : ends[gpc] - ends[gpc - 1];
+    // Of the first GPC half the SMs are dealt already: it has a turn in every second round.
+    if (shares[gpc] == room || (gpc == 0 && turn / ends.size() % 2 == 1 && left > ends.size())) continue;
+    ++shares[gpc], --left;
+  }
+  std::vector<std::size_t> order;
+  for (std::uint64_t sm = 0; sm < first; ++sm) order.push_back(sm);
+  for (std::size_t gpc = 0; gpc < ends.size(); ++gpc) {
+    const std::uint64_t begin = gpc == 0 ? first : ends[gpc - 1];
+    for (std::uint64_t i = 0; i < shares[gpc]; ++i) order.push_back(begin + i);
+  }
+  return order;
+}
 
 CacheShape l1_shape(const ReplayProfile& profile, Bytes bytes) {
   const Bytes row = static_cast<Bytes>(profile.l1_ways) * kLineBytes;
@@ -91,23 +123,36 @@ CacheShape l1_shape(const ReplayProfile& profile, Bytes bytes) {
 /// One launch under way.
 class LaunchRun {
  public:
-  LaunchRun(Replay& replay, BlockSource& source, const Occupancy& occupancy, const ReplayOptions& options)
-      : replay_(replay), source_(source), options_(options), block_count_(source.block_count()) {
-    const std::uint64_t sms = std::min<std::uint64_t>(replay.profile_.sm_count, block_count_);
+  LaunchRun(Replay& replay, BlockSource& source, const KernelResources& resources, const ReplayOptions& options)
+      : replay_(replay),
+        source_(source),
+        options_(options),
+        has_tiles_(resources.static_shared_bytes + resources.dynamic_shared_bytes > 0),
+        loads_in_flight_(has_tiles_ ? options.tile_loads_in_flight : options.loads_in_flight),
+        block_count_(source.block_count()) {
+    const Occupancy occupancy = simt::occupancy(resources, replay.profile_);
+    gpc_ends_ = gpc_ends(replay.profile_);
+    merges_.resize(gpc_ends_.size());
+    const auto sms = static_cast<std::size_t>(replay.profile_.sm_count);
     sms_.reserve(sms);
-    for (std::uint64_t i = 0; i < sms; ++i) {
-      sms_.push_back(
-          {.l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes)), .side = side_of(i), .tpc = i / 2});
+    for (std::size_t i = 0, gpc = 0; i < sms; ++i) {
+      if (i == gpc_ends_[gpc]) ++gpc;
+      sms_.push_back({.l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes)),
+                      .gpc = gpc,
+                      .side = gpc % 2,
+                      .number = i});
       sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
     }
-    line_limit_ = std::min(replay.l2_.line_limit(), sms_.empty() ? ~std::uint64_t{0} : sms_[0].l1.line_limit());
+    line_limit_ = std::min(replay.l2_.line_limit(), sms_[0].l1.line_limit());
     warps_per_block_ = static_cast<std::size_t>(occupancy.warps_per_block);
   }
 
   ReplayCounters run() {
-    for (std::size_t slot = 0; !sms_.empty() && slot < sms_[0].slots.size(); ++slot) {
-      for (Sm& sm : sms_) place_next_block(sm, slot, 0);
+    for (std::size_t slot = 0; slot < sms_[0].slots.size(); ++slot) {
+      const std::uint64_t left = block_count_ - next_block_;
+      for (const std::size_t sm : dealt(std::min<std::uint64_t>(left, sms_.size()), gpc_ends_))
+        place_next_block(sms_[sm], slot, 0);
     }
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
@@ -220,15 +265,17 @@ class LaunchRun {
     return (random_ >> 32) * below >> 32;
   }
 
-  // Which of the ready warps goes on is drawn by lot: the first one from a place in the circle.
+  // The ready warps take turns; in kernels without shared memory, whose warps no barrier brings together, by lot.
   void draw_turns(Sm& sm) {
     while (sm.turn_count < kTurnsAhead) {
       const std::uint64_t open = sm.ready & ~sm.drawn;
       if (open == 0) return;
-      const std::uint64_t after = open & ~std::uint64_t{0} << draw(kMaxWarps);
+      const Time from = has_tiles_ ? sm.next_turn : draw(kMaxWarps);
+      const std::uint64_t after = open & ~std::uint64_t{0} << from;
       const int warp = std::countr_zero(after != 0 ? after : open);
       sm.turns[static_cast<std::size_t>(sm.turn_count++)] = static_cast<std::uint8_t>(warp);
       sm.drawn |= std::uint64_t{1} << warp;
+      sm.next_turn = static_cast<std::uint64_t>(warp + 1) % kMaxWarps;
       __builtin_prefetch(&sm.warps[static_cast<std::size_t>(warp)]);
     }
   }
@@ -285,7 +332,7 @@ class LaunchRun {
     if (warp.next == warp.end) {
       sm.ready ^= bit;
       end_warp(sm, index);
-    } else if (load && ++warp.in_flight == options_.loads_in_flight) {
+    } else if (load && ++warp.in_flight == loads_in_flight_) {
       warp.in_flight = 0;
       sm.ready ^= bit;
       sleep(sm, index, warp.data_at);
@@ -301,10 +348,12 @@ class LaunchRun {
       sleep(sm, index, warp.data_at);
       return;
     }
-    const auto all = static_cast<std::uint32_t>(warp.next->line());
+    const SharedAccesses made = SharedAccesses::unpacked(warp.next->line());
+    const auto all = static_cast<std::uint32_t>(made.count);
     const std::uint32_t now = std::min(all - warp.shared_done, options_.shared_in_a_row);
     sm.ready ^= std::uint64_t{1} << index;
-    const Time until = sm.clock + now * options_.shared_warp_ticks;
+    const Time until =
+        sm.clock + std::max(now * options_.shared_warp_ticks, now * made.rounds * options_.round_ticks / all);
     sm.clock += now * options_.shared_ticks;
     warp.shared_done += now;
     if (warp.shared_done == all) {
@@ -453,36 +502,43 @@ class LaunchRun {
     return renamed;
   }
 
-  /// Reads what L1 lacks, except what other SMs of the side have just asked for: that comes with theirs, at the same
-  /// time. Returns when.
+  /// Reads what L1 lacks, except what another SM of the GPC has asked for and L2 has not answered yet: that comes with
+  /// the other's, at the same time. Only the same sectors are merged. Returns when they are there.
   Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors) {
-    Recent& recent = recent_[sm.side][line * 0x9E3779B97F4A7C15u >> (64 - kRecentBits)];
-    const Time apart = sm.clock > recent.clock ? sm.clock - recent.clock : recent.clock - sm.clock;
-    if (recent.line != line || recent.sm == &sm || apart > options_.merge_ticks ||
-        recent.reads == kMergedReads) {
-      recent = {line, sm.clock, &sm, 0, 0};
-    }
-    ++recent.reads;
-    if (const SectorMask left = sectors & ~recent.sectors) {
-      recent.sectors |= left;
-      if (read_l2(sm.side, line, left) != 0) {  // HBM has to bring some
-        hbm_arrivals_.put(line, sm.clock + options_.hbm_ticks + draw(options_.hbm_spread + 1));
+    const std::uint64_t key = line << 4 | sectors;
+    Merge& merge = merges_[sm.gpc][key * 0x9E3779B97F4A7C15u >> (64 - kMergeBits)];
+    const bool meets = merge.key == key && merge.sm != &sm && merge.reads < kMergedReads &&
+                       sm.clock <= merge.until && sm.clock + options_.visit_ticks >= merge.asked;
+    if (!meets) {
+      Time arrival = sm.clock;  // HBM brings a line by halves
+      const SectorMask fetched = read_l2(sm.side, line, sectors);
+      for (const auto& [half, half_key] : {std::pair{SectorMask{3}, line << 1}, {SectorMask{12}, line << 1 | 1}}) {
+        if (fetched & half) {
+          hbm_arrivals_.put(half_key, sm.clock + options_.hbm_ticks + part_of(options_.hbm_spread_lines, line / 8) +
+                                          draw(options_.hbm_spread + 1));
+        }
+        if (sectors & half) arrival = std::max(arrival, hbm_arrivals_.of(half_key));
       }
+      merge = {key, sm.clock, arrival + options_.merge_ticks + part_of(options_.merge_spread, line), arrival, &sm, 0};
     }
-    return std::max(recent.clock, hbm_arrivals_.of(line)) + l2_latency(sm, line);
+    ++merge.reads;
+    return std::max(sm.clock, merge.arrival) + l2_latency(sm, line);
   }
 
   /// The way to L2 and back: longer for some TPCs and for some lines.
   Time l2_latency(const Sm& sm, std::uint64_t line) const {
-    const auto part_of = [](Time whole, std::uint64_t number) {
-      return ((number + 1) * 0x9E3779B97F4A7C15u >> 32) * whole >> 32;
-    };
-    return options_.l2_ticks + part_of(options_.l2_spread_tpcs, sm.tpc) +
-           part_of(options_.l2_spread_lines, line);
+    return options_.l2_ticks + part_of(options_.l2_spread_gpcs, sm.gpc) +
+           part_of(options_.l2_spread_lines, line) +
+           part_of(options_.l2_spread_ways, line * 256 + sm.number);
+  }
+  static Time part_of(Time whole, std::uint64_t number) {
+    const std::uint64_t mixed = (number + 1) * 0x9E3779B97F4A7C15u;
+    return ((mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9u >> 32) * whole >> 32;
   }
 
   SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
     const PartitionedL2::Missed missed = replay_.l2_.read(side, line, sectors);
+    ++counters_.l2_read_requests;
     counters_.l2_read_sectors += popcount(sectors);
     counters_.l2_read_hit_sectors += popcount(sectors) - popcount(missed.l2);
     counters_.hbm_read_bytes += popcount(missed.hbm) * kSectorBytes;
@@ -505,21 +561,25 @@ class LaunchRun {
   Replay& replay_;
   BlockSource& source_;
   const ReplayOptions& options_;
+  bool has_tiles_;
+  int loads_in_flight_;
   std::uint64_t block_count_;
   std::uint64_t next_block_ = 0;
   std::uint64_t ended_blocks_ = 0;
   std::uint64_t line_limit_ = 0;
   std::size_t warps_per_block_ = 0;
-  static constexpr int kRecentBits = 12;
+  static constexpr int kMergeBits = 11;
   static constexpr int kMergedReads = 4;
-  struct Recent {
-    std::uint64_t line = ~std::uint64_t{0};
-    Time clock = 0;
-    const Sm* sm = nullptr;  ///< that asked first
-    SectorMask sectors = 0;
+  /// Reads that go to L2 as one.
+  struct Merge {
+    std::uint64_t key = ~std::uint64_t{0};  ///< line and sectors
+    Time asked = 0, until = 0;              ///< open to others
+    Time arrival = 0;                       ///< at L2
+    const Sm* sm = nullptr;                 ///< that asked first
     int reads = 0;
   };
-  std::array<std::array<Recent, std::size_t{1} << kRecentBits>, 2> recent_;
+  std::vector<std::array<Merge, std::size_t{1} << kMergeBits>> merges_;  ///< of each GPC
+  std::vector<std::uint64_t> gpc_ends_;
   Arrivals<14> hbm_arrivals_;
   static constexpr std::size_t kPatternTables = 16;
   std::deque<std::vector<LinePattern>> pattern_tables_;
@@ -533,7 +593,7 @@ Replay::Replay(const ReplayProfile& profile) : profile_(profile), l2_(profile) {
 
 ReplayCounters Replay::launch(BlockSource& source, const KernelResources& resources,
                               const ReplayOptions& options) {
-  LaunchRun run(*this, source, occupancy(resources, profile_), options);
+  LaunchRun run(*this, source, resources, options);
   l2_.reset_counters();
   ReplayCounters counters = run.run();
   const CacheCounters l2 = l2_.counters();
@@ -563,6 +623,7 @@ std::vector<std::pair<std::string_view, double>> ReplayCounters::metrics() const
       {"l1tex__t_requests_pipe_lsu_mem_global_op_st.sum", number(store_requests)},
       {"l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", number(store_sectors)},
       {"l1tex__t_sector_pipe_lsu_mem_global_op_ld_hit_rate.pct", percent(load_l1_hit_sectors, load_sectors)},
+      {"lts__t_requests_srcunit_tex_op_read.sum", number(l2_read_requests)},
       {"lts__t_sectors_srcunit_tex_op_read.sum", number(l2_read_sectors)},
       {"lts__t_sectors_srcunit_tex_op_write.sum", number(l2_write_sectors)},
       {"lts__t_sectors_srcunit_tex_op_atom.sum", number(atomic_sectors)},

@@ -40,6 +40,7 @@ struct ReplayCounters {
   std::uint64_t no_l1_load_requests = 0, no_l1_load_sectors = 0;  ///< loads that pass L1 by
   std::uint64_t store_requests = 0, store_sectors = 0;
   std::uint64_t atomic_requests = 0, atomic_sectors = 0;
+  std::uint64_t l2_read_requests = 0;  ///< of one line each, for what L1 lacks; merged ones count once
   std::uint64_t l2_read_sectors = 0, l2_read_hit_sectors = 0;
   std::uint64_t l2_write_sectors = 0, l2_write_hit_sectors = 0;
   std::uint64_t hbm_read_bytes = 0;
@@ -61,22 +62,23 @@ struct ReplayOptions {
   /// An SM serves a line in four ticks, and an instruction in no less than this.
   std::uint64_t instruction_ticks = 6;
   /// A warp waits when it has so many loads under way, until all have returned. It also waits before shared accesses and
-  /// barriers.
-  int loads_in_flight = 8;
+  /// barriers. Kernels with shared memory load tiles of known size, loops that compilers unroll further.
+  int loads_in_flight = 8, tile_loads_in_flight = 10;
   /// A load that hits L1 returns after this, or when the line's miss returns.
   std::uint64_t l1_ticks = 132;
-  /// A load that hits L2 returns after l2_ticks, and up to so much later for a far TPC and for a far line.
-  std::uint64_t l2_ticks = 800, l2_spread_tpcs = 480, l2_spread_lines = 160;
-  /// What L2 lacks comes this much later, and up to hbm_spread more.
-  std::uint64_t hbm_ticks = 1800, hbm_spread = 400;
-  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp, with what it computes between two of
-  /// them, for shared_warp_ticks. A warp does so many of them in a row.
-  std::uint64_t shared_ticks = 5, shared_warp_ticks = 44;
+  /// A load that hits L2 returns after l2_ticks, and up to so much later: by GPC, by line, and by way from SM to line.
+  std::uint64_t l2_ticks = 800, l2_spread_gpcs = 480, l2_spread_lines = 160, l2_spread_ways = 20;
+  /// What L2 lacks comes this much later, up to hbm_spread_lines more by line, and up to hbm_spread more by chance.
+  std::uint64_t hbm_ticks = 1200, hbm_spread_lines = 900, hbm_spread = 240;
+  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp for shared_warp_ticks; a round of them
+  /// (SharedAccesses) keeps the warp for no less than round_ticks. A warp does so many accesses in a row.
+  std::uint64_t shared_ticks = 5, shared_warp_ticks = 32, round_ticks = 192;
   std::uint32_t shared_in_a_row = 24;
   /// A place that is free gets its next block so much later, and up to the spread more.
   std::uint64_t block_start_ticks = 1576, block_start_spread = 448;
-  /// Reads of a line by SMs of one side go to L2 as one, up to four of them, if they are no further apart than this.
-  std::uint64_t merge_ticks = 400;
+  /// Reads of the same sectors by SMs of one GPC go to L2 as one, up to four of them, until L2 has answered the first:
+  /// after merge_ticks, up to merge_spread later by line, and later by what HBM takes.
+  std::uint64_t merge_ticks = 180, merge_spread = 200;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
   std::uint64_t visit_ticks = 128;
 

@@ -20,7 +20,8 @@ std::uint64_t LaunchCounters::flops() const {
 }
 
 std::vector<Metric> LaunchCounters::metrics() const {
-  const auto& gl = of(Space::global, Op::load);
+  MemoryCounters gl = of(Space::global, Op::load);
+  gl += of(Space::global, Op::async_copy);  // the card counts them as loads
   const auto& gs = of(Space::global, Op::store);
   const auto& ga = of(Space::global, Op::atomic);
   const auto& sc = of(Space::shared, Op::async_copy);  // every lane writes; one that fills zeros reads nothing

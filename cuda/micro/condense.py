@@ -25,7 +25,9 @@ COLUMNS = {
     "l1_to_l2": {"load_misses": L1 + "ld_lookup_miss.sum", "l2_read_sectors": LTS + "read.sum",
                  "l1_read_bytes": "l1tex__m_xbar2l1tex_read_bytes.sum",
                  "fabric_sectors": "lts__t_sectors_srcunit_ltcfabric.sum"},
+    "merging": {"load_misses": L1 + "ld_lookup_miss.sum", "l2_read_sectors": LTS + "read.sum"},
     "l2_sweep": L2, "l2_writes": L2, "l2_reads": L2, "softmax": L2}
+
 
 
 def number(text):
@@ -35,6 +37,8 @@ def number(text):
 
 def launches(folder, group):
     """(case of cases.csv, row of ncu by column) for each launch that was measured."""
+    if not (folder / f"{group}.csv").exists():
+        return
     with open(folder / "cases.csv", newline="") as file:
         cases = [case for case in csv.DictReader(file) if case["group"] == group]
     with open(folder / f"{group}.csv", newline="") as file:
@@ -87,6 +91,7 @@ def main(source, target):
                   [{"case": case["case"].split(":")[0], "parameters": case["parameters"],
                     **{name: number(row[metric]) for name, metric in columns.items()}}
                    for case, row in launches(source, group)])
+    write("deal", list(csv.DictReader(open(source / "deal.csv", newline=""))))
     with open(source / "occupancy.csv", newline="") as file:
         write("occupancy", list(csv.DictReader(file)))
     with open(source / "schedule.csv", newline="") as file:

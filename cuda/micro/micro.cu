@@ -5,6 +5,7 @@
 //   ./micro run GROUP          launches the cases of a group (cuda/micro/run.sh runs this under ncu)
 //   ./micro occupancy          the runtime's own answers: resident blocks a SM for many kernel resources
 //   ./micro schedule           which block ran on which SM, and when
+//   ./micro deal               to which SMs blocks go when there are too few for all
 //
 // The questions, and how to read the answers: docs/micro-kernels.md.
 
@@ -17,6 +18,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "micro_kernels.cuh"
@@ -233,6 +235,60 @@ void add_l1_to_l2() {
   }
 }
 
+constexpr int kBlockAlone = 200 * 1024;  // shared memory: no second block beside it
+
+/// "0+1+16": a value of each reader.
+std::string joined(const short* values, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += (i == 0 ? "" : "+") + std::to_string(values[i]);
+  return text;
+}
+
+void add_readers(const char* name, Readers readers) {
+  const int n = readers.count;
+  add("merging", name, "read_in_step",
+      "lines=" + std::to_string(readers.lines) + " warm=" + std::to_string(readers.warm) +
+          " sms=" + joined(readers.sm, n) + " delays=" + joined(readers.delay, n) +
+          " sectors=" + joined(readers.sectors, n),
+      readers.lines, [=](const Card& card) {
+        must(cudaFuncSetAttribute(read_in_step, cudaFuncAttributeMaxDynamicSharedMemorySize, kBlockAlone),
+             "shared memory");
+        must(cudaMemset(card.arrivals, 0, sizeof(unsigned long long)), "memset");
+        read_in_step<<<card.sms, 32, kBlockAlone>>>(readers, reinterpret_cast<const float*>(card.a),
+                                                    reinterpret_cast<unsigned long long*>(card.arrivals),
+                                                    card.sink);
+      });
+}
+
+/// The SMs are those of an H100 SXM with 132 of them: 0, 2, … 14 are in eight GPCs, and the lists below are two GPCs.
+void add_merging() {
+  const auto pair = [](short a, short b, short delay, bool warm, short sectors_a = 15, short sectors_b = 15) {
+    return Readers{.warm = warm, .count = 2, .sm = {a, b}, .delay = {0, delay}, .sectors = {sectors_a, sectors_b}};
+  };
+  for (short a = 0; a < 16; a += 2) {
+    for (short b = 0; b < 132; ++b) {
+      if (a == b) continue;
+      Readers readers = pair(a, b, 0, false);
+      readers.lines = 32;
+      add_readers("who: which SMs merge their reads?", readers);
+    }
+  }
+  for (const auto& [a, b] : {std::pair<short, short>{0, 1}, {2, 64}}) {
+    for (short delay = 0; delay < 140; delay += 10) add_readers("when: how much later, of what L2 has?", pair(a, b, delay, true));
+    for (short delay = 200; delay < 950; delay += 50) add_readers("when: how much later, of what HBM has?", pair(a, b, delay, false));
+  }
+  const std::vector<short> gpc{2, 3, 18, 19, 34, 35, 50, 51, 64, 65, 78, 79, 92, 93, 106, 107};
+  for (int count = 1; count <= static_cast<int>(gpc.size()); ++count) {
+    Readers readers{.count = count};
+    for (int i = 0; i < count; ++i) readers.sm[i] = gpc[static_cast<std::size_t>(i)], readers.sectors[i] = 15;
+    add_readers("how_many: at most?", readers);
+  }
+  for (const bool warm : {false, true}) {
+    for (const auto& [a, b] : {std::pair<short, short>{1, 1}, {3, 3}, {5, 5}, {15, 15}, {1, 15}, {15, 1}, {3, 6}, {1, 2}})
+      add_readers("what: must they be the same sectors?", pair(2, 3, 0, warm, a, b));
+  }
+}
+
 // ---- L2 and HBM ------------------------------------------------------------------------------------------------------
 
 void add_l2() {
@@ -386,10 +442,24 @@ void print_schedule(const Card& card) {
   }
 }
 
+/// Grids of fewer blocks than there is room for: the SM of each.
+void print_deal(const Card& card) {
+  std::printf("grid,block,sm\n");
+  must(cudaFuncSetAttribute(record_schedule, cudaFuncAttributeMaxDynamicSharedMemorySize, 120 * 1024), "shared");
+  ScheduleEntry* entries = nullptr;
+  must(cudaMallocManaged(&entries, sizeof(ScheduleEntry) * 1024), "allocation");
+  for (const int blocks : {4, 8, 16, 32, 64, 76, 96, 104, 116, 128, card.sms + 64, card.sms + 104, card.sms + 120}) {
+    record_schedule<<<blocks, 1024, blocks < card.sms ? 120 * 1024 : 0>>>(entries);
+    must(cudaDeviceSynchronize(), "record_schedule");
+    for (int i = 0; i < blocks; ++i) std::printf("%d,%d,%u\n", blocks, i, entries[i].sm);
+  }
+  must(cudaFree(entries), "free");
+}
+
 int usage() {
   std::fprintf(stderr,
-               "usage: micro list | run GROUP | occupancy | schedule\n"
-               "groups: banks coalescing l1 l1_to_l2 l2_sweep l2_writes l2_reads softmax\n");
+               "usage: micro list | run GROUP | occupancy | schedule | deal\n"
+               "groups: banks coalescing l1 l1_to_l2 merging l2_sweep l2_writes l2_reads softmax\n");
   return 2;
 }
 
@@ -404,6 +474,7 @@ int main(int argc, char** argv) {
   add_global<4>();
   add_l1();
   add_l1_to_l2();
+  add_merging();
   add_l2();
 
   const std::string command = argc > 1 ? argv[1] : "";
@@ -419,7 +490,7 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  if (!((command == "run" && argc == 3) || ((command == "occupancy" || command == "schedule") && argc == 2))) {
+  if (!((command == "run" && argc == 3) || ((command == "occupancy" || command == "schedule" || command == "deal") && argc == 2))) {
     return usage();
   }
 
@@ -430,6 +501,10 @@ int main(int argc, char** argv) {
   card.threads_per_sm = properties.maxThreadsPerMultiProcessor;
   if (command == "occupancy") {
     print_occupancy();
+    return 0;
+  }
+  if (command == "deal") {
+    print_deal(card);
     return 0;
   }
   if (command == "schedule") {

@@ -222,6 +222,56 @@ __global__ void same_for_all(const float4* base, int count, float* sink) {
   if (sum == 12345.0f) sink[0] = sum;
 }
 
+__device__ unsigned long long now_ns() {
+  unsigned long long now;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
+  return now;
+}
+
+__device__ unsigned this_sm() {
+  unsigned sm;
+  asm volatile("mov.u32 %0, %smid;" : "=r"(sm));
+  return sm;
+}
+
+/// SMs that read the same lines, one warp each, at times that are agreed upon.
+struct Readers {
+  int lines = 64, period = 4000;  ///< cycles from one line to the next
+  bool warm = false;              ///< the first reader has brought the lines to L2
+  int count = 0;
+  short sm[18] = {}, delay[18] = {};  ///< of each reader; cycles
+  short sectors[18] = {};             ///< which of a line's four, a bit each
+};
+
+/// A block an SM. Those whose SM is no reader leave. `started` is 0 at the launch; the card's clock is that of all SMs
+/// within some cycles, and the SMs' own clocks run alike.
+__global__ void read_in_step(Readers readers, const float* base, unsigned long long* started, float* sink) {
+  const unsigned long long start = now_ns();
+  int me = -1;
+  for (int i = 0; i < readers.count; ++i) {
+    if (readers.sm[i] == static_cast<int>(this_sm())) me = i;
+  }
+  if (threadIdx.x == 0 && me >= 0) atomicMax(started, start);
+  float sum = 0;
+  if (readers.warm && me == 0) {
+    for (int i = 0; i < readers.lines; ++i) sum += __ldcg(base + i * 32 + threadIdx.x);
+  }
+  while (now_ns() < start + 100'000) {
+  }
+  if (me < 0) return;
+  unsigned long long begin = threadIdx.x == 0 ? atomicAdd(started, 0ull) + 150'000 : 0;
+  begin = __shfl_sync(0xFFFFFFFFu, begin, 0);
+  while (now_ns() < begin) {
+  }
+  const long long clock = clock64() + 1000 + readers.delay[me];
+  for (int i = 0; i < readers.lines; ++i) {
+    while (clock64() < clock + static_cast<long long>(i) * readers.period) {
+    }
+    if (readers.sectors[me] >> threadIdx.x / 8 & 1) sum += load_global<1>(base + i * 32 + threadIdx.x);
+  }
+  if (sum == 12345.0f) sink[0] = sum;
+}
+
 // ---- L2: grid-stride loops over n float4 ----
 
 __device__ std::size_t grid_thread() { return static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
@@ -309,12 +359,6 @@ __global__ void __launch_bounds__(256, 8) read_fill_read(const float4* other, st
   fill_with(x, n, 1.0f);
   grid_barrier(arrivals + 1);
   read_all(other, m, sink);
-}
-
-__device__ unsigned long long now_ns() {
-  unsigned long long now;
-  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now));
-  return now;
 }
 
 __global__ void fill_then_wait(float4* to, std::size_t n, unsigned wait_ns) {
@@ -423,7 +467,7 @@ struct ScheduleEntry {
 __global__ void record_schedule(ScheduleEntry* entries) {
   if (threadIdx.x == 0) {
     ScheduleEntry& entry = entries[blockIdx.x];
-    asm volatile("mov.u32 %0, %smid;" : "=r"(entry.sm));
+    entry.sm = this_sm();
     entry.start = now_ns();
     while (now_ns() - entry.start < 20'000 + 1000ull * (blockIdx.x * 7919u % 13u)) __nanosleep(500);
     entry.end = now_ns();

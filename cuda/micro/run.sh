@@ -1,13 +1,13 @@
 #!/bin/sh
 # Asks the card: builds micro, runs every group of cases under Nsight Compute, leaves CSV files.
 #   cuda/micro/run.sh OUT_DIR [GROUP…]        ARCH=sm_90 by default
-# Needs nvcc, ncu and the permission to read counters. Leaves OUT_DIR/{cases,GROUP,occupancy,schedule,card}.csv;
+# Needs nvcc, ncu and the permission to read counters. Leaves OUT_DIR/{cases,GROUP,occupancy,schedule,deal,card}.csv;
 # row k of GROUP.csv's launches (ncu's column ID) is launch k of that group in cases.csv.
 set -eu
 out=${1:?"usage: run.sh OUT_DIR [GROUP...]"}
 shift
 here=$(dirname "$0")
-groups=${*:-"banks coalescing l1 l1_to_l2 l2_sweep l2_writes l2_reads softmax"}
+groups=${*:-"banks coalescing l1 l1_to_l2 merging l2_sweep l2_writes l2_reads softmax"}
 mkdir -p "$out"
 nvcc -std=c++20 -O2 -arch="${ARCH:-sm_90}" -o "$out/micro" "$here/micro.cu"
 
@@ -17,6 +17,7 @@ nvcc --version | tail -2 >> "$out/card.csv"
 date -u +%Y-%m-%d >> "$out/card.csv"
 "$out/micro" occupancy > "$out/occupancy.csv"
 "$out/micro" schedule > "$out/schedule.csv"
+"$out/micro" deal > "$out/deal.csv"
 
 shared=smsp__inst_executed_op_shared_ld.sum,smsp__inst_executed_op_shared_st.sum
 shared=$shared,l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum,l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum
@@ -46,6 +47,7 @@ for group in $groups; do
     coalescing) metrics=$l1,$wave ;;
     l1) metrics=$l1,$async,lts__t_sectors_srcunit_tex_op_read.sum ;;
     l1_to_l2) metrics=$l1,$l2 ;;
+    merging) metrics=l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_miss.sum,lts__t_sectors_srcunit_tex_op_read.sum ;;
     *) metrics=$l2,$hbm,l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_hit.sum ;;
   esac
   echo "micro: $group" >&2

@@ -17,11 +17,20 @@ class MeasuredRow {
   double number(const std::string& column) const { return std::stod(text(column)); }
   int integer(const std::string& column) const { return std::stoi(text(column)); }
   /// The value of NAME in a column "NAME=VALUE NAME=VALUE …".
-  int parameter(const std::string& name) const {
+  int parameter(const std::string& name) const { return parameters(name).front(); }
+  /// All values of "NAME=VALUE+VALUE…".
+  std::vector<int> parameters(const std::string& name) const {
     const std::string& all = text("parameters");
     const std::size_t place = (" " + all).find(" " + name + "=");
     if (place == std::string::npos) throw std::runtime_error("no parameter " + name + " in " + all);
-    return std::stoi(all.substr(place + name.size() + 1));
+    std::istringstream list(all.substr(place + name.size() + 1));
+    std::vector<int> values;
+    for (int value = 0; list >> value; list.ignore(1)) {
+      values.push_back(value);
+      if (list.peek() != '+') break;
+    }
+    if (values.empty()) throw std::runtime_error("no number for " + name + " in " + all);
+    return values;
   }
   std::map<std::string, std::string> cells_;
 };

@@ -8,6 +8,7 @@
 
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
+#include "sim/simt/replay/deal.hpp"
 
 namespace flashlab::simt {
 namespace {
@@ -80,39 +81,6 @@ struct Sm {
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
 
-/// The GPCs of a card: how many SMs the first of them has, the first two, … SMs are numbered GPC by GPC, in TPCs of two.
-std::vector<std::uint64_t> gpc_ends(const ReplayProfile& profile) {
-  const auto gpcs = static_cast<std::uint64_t>(profile.gpc_count);
-  const std::uint64_t sms = static_cast<std::uint64_t>(profile.sm_count), tpcs = sms / 2;
-  std::vector<std::uint64_t> ends;
-  for (std::uint64_t gpc = 0, end = 0; gpc < gpcs; ++gpc) {
-    end += 2 * (tpcs / gpcs + (gpc >= gpcs - tpcs % gpcs));
-    ends.push_back(gpc + 1 < gpcs ? end : sms);
-  }
-  return ends;
-}
-
-/// The SMs to which the card deals `blocks` blocks, one each, in order: GPC by GPC. Eight SMs of the first GPC always have
-/// one; where there are fewer blocks than SMs, every GPC has as many of the others, as far as it has room.
-std::vector<std::size_t> dealt(std::uint64_t blocks, const std::vector<std::uint64_t>& ends) {
-  const std::uint64_t first = std::min<std::uint64_t>({8, blocks, ends[0]});
-  std::vector<std::uint64_t> shares(ends.size(), 0);
-  for (std::uint64_t left = blocks - first, turn = 0; left > 0; ++turn) {
-    const std::uint64_t gpc = turn % ends.size();
-    const std::uint64_t room = gpc == 0 ? ends[0] - first : ends[gpc] - ends[gpc - 1];
-    // Of the first GPC half the SMs are dealt already: it has a turn in every second round.
-    if (shares[gpc] == room || (gpc == 0 && turn / ends.size() % 2 == 1 && left > ends.size())) continue;
-    ++shares[gpc], --left;
-  }
-  std::vector<std::size_t> order;
-  for (std::uint64_t sm = 0; sm < first; ++sm) order.push_back(sm);
-  for (std::size_t gpc = 0; gpc < ends.size(); ++gpc) {
-    const std::uint64_t begin = gpc == 0 ? first : ends[gpc - 1];
-    for (std::uint64_t i = 0; i < shares[gpc]; ++i) order.push_back(begin + i);
-  }
-  return order;
-}
-
 CacheShape l1_shape(const ReplayProfile& profile, Bytes bytes) {
   const Bytes row = static_cast<Bytes>(profile.l1_ways) * kLineBytes;
   return {.capacity_bytes = bytes / row * row, .ways = profile.l1_ways, .index = SetIndex::hashed};
@@ -151,7 +119,7 @@ class LaunchRun {
   ReplayCounters run() {
     for (std::size_t slot = 0; slot < sms_[0].slots.size(); ++slot) {
       const std::uint64_t left = block_count_ - next_block_;
-      for (const std::size_t sm : dealt(std::min<std::uint64_t>(left, sms_.size()), gpc_ends_))
+      for (const std::size_t sm : deal(std::min<std::uint64_t>(left, sms_.size()), gpc_ends_))
         place_next_block(sms_[sm], slot, 0);
     }
     counters_.resident_blocks = next_block_;
@@ -410,7 +378,8 @@ class LaunchRun {
   /// Counts a request, and returns when its data are there.
   Time serve(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
     const std::uint64_t requests = !pattern.more, sectors = pattern.sectors();
-    const std::uint64_t l1_hits_before = counters_.load_l1_hit_sectors, hbm_before = counters_.hbm_read_bytes;
+    const std::uint64_t l1_hits_before = counters_.load_l1_hit_sectors, hbm_before = counters_.hbm_read_bytes,
+                        missed_before = missed_sectors_;
     Time ready = sm.clock;
     switch (pattern.op) {
       case LineOp::load:
@@ -466,7 +435,7 @@ class LaunchRun {
         break;
     }
     if (options_.per_site)
-      count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before,
+      count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before, missed_sectors_ - missed_before,
                  counters_.hbm_read_bytes - hbm_before);
     return ready;
   }
@@ -542,19 +511,20 @@ class LaunchRun {
     counters_.l2_read_sectors += popcount(sectors);
     counters_.l2_read_hit_sectors += popcount(sectors) - popcount(missed.l2);
     counters_.hbm_read_bytes += popcount(missed.hbm) * kSectorBytes;
+    missed_sectors_ += popcount(missed.hbm & sectors);
     return missed.hbm;
   }
 
-  void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t hbm_bytes) {
+  void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t missed, std::uint64_t hbm_bytes) {
     if (pattern.site >= counters_.sites.size()) counters_.sites.resize(pattern.site + 1);
     ReplaySiteCounters& site = counters_.sites[pattern.site];
-    const std::uint64_t sectors = pattern.sectors(), hbm_sectors = hbm_bytes / kSectorBytes;
+    const std::uint64_t sectors = pattern.sectors();
     site.requests += !pattern.more;
     site.sectors += sectors;
-    site.hbm_sectors += hbm_sectors;
+    site.hbm_sectors += hbm_bytes / kSectorBytes;
     if (pattern.op == LineOp::load || pattern.op == LineOp::load_no_l1) {
       site.l1_hits += l1_hits;
-      site.l2_hits += sectors - l1_hits - hbm_sectors;
+      site.l2_hits += sectors - l1_hits - missed;
     }
   }
 
@@ -587,6 +557,7 @@ class LaunchRun {
   std::uint64_t random_ = 0x853C49E6748FEA9Bu;
   std::vector<Sm> sms_;
   ReplayCounters counters_;
+  std::uint64_t missed_sectors_ = 0;  ///< of those asked for, what neither L1 nor L2 had
 };
 
 Replay::Replay(const ReplayProfile& profile) : profile_(profile), l2_(profile) {}

@@ -91,7 +91,9 @@ def main(source, target):
                   [{"case": case["case"].split(":")[0], "parameters": case["parameters"],
                     **{name: number(row[metric]) for name, metric in columns.items()}}
                    for case, row in launches(source, group)])
-    write("deal", list(csv.DictReader(open(source / "deal.csv", newline=""))))
+    for name in ("deal", "timeline"):
+        with open(source / f"{name}.csv", newline="") as file:
+            write(name, list(csv.DictReader(file)))
     with open(source / "occupancy.csv", newline="") as file:
         write("occupancy", list(csv.DictReader(file)))
     with open(source / "schedule.csv", newline="") as file:

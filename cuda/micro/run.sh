@@ -1,7 +1,7 @@
 #!/bin/sh
 # Asks the card: builds micro, runs every group of cases under Nsight Compute, leaves CSV files.
 #   cuda/micro/run.sh OUT_DIR [GROUP…]        ARCH=sm_90 by default
-# Needs nvcc, ncu and the permission to read counters. Leaves OUT_DIR/{cases,GROUP,occupancy,schedule,deal,card}.csv;
+# Needs nvcc, ncu and the permission to read counters. Leaves OUT_DIR/{cases,GROUP,occupancy,schedule,deal,timeline,card}.csv;
 # row k of GROUP.csv's launches (ncu's column ID) is launch k of that group in cases.csv.
 set -eu
 out=${1:?"usage: run.sh OUT_DIR [GROUP...]"}
@@ -18,6 +18,8 @@ date -u +%Y-%m-%d >> "$out/card.csv"
 "$out/micro" occupancy > "$out/occupancy.csv"
 "$out/micro" schedule > "$out/schedule.csv"
 "$out/micro" deal > "$out/deal.csv"
+nvcc -std=c++20 -O3 -I"$here/../.." -arch="${ARCH:-sm_90}" -o "$out/timeline" "$here/timeline.cu"
+"$out/timeline" > "$out/timeline.csv"
 
 shared=smsp__inst_executed_op_shared_ld.sum,smsp__inst_executed_op_shared_st.sum
 shared=$shared,l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum,l1tex__data_pipe_lsu_wavefronts_mem_shared_op_st.sum

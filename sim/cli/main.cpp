@@ -200,7 +200,7 @@ int run_program(int argc, char** argv) {
   bench->add_option("--rounds", b.rounds, "in which contenders take turns (default 5)")->group("Method");
   bench->add_option("--seconds", b.seconds, "a slow contender runs less often, for this long (default 3)")
       ->group("Method");
-  bench->add_flag("--ablate", b.ablate, "each stage also without each of its ideas")->group("Method");
+  bench->add_flag("--ablate", b.ablate, "each stage also without each of its ideas; with --saved: the kept run of that")->group("Method");
   bench->add_option("--peers", b.peers, "PyTorch's attention: auto (if found), none or require")
       ->group("Method");
   bench->add_flag("--saved", b.saved, "measure nothing: show the run kept in the tree")->group("Input");
@@ -224,6 +224,7 @@ int run_program(int argc, char** argv) {
       "  flashlab bench --out run.json                every stage and peer; minutes\n"
       "  flashlab bench hopper --dtype bf16 --dim 128 --causal --against torch-cudnn,torch-flash\n"
       "  flashlab bench tensor-core --ablate --seq 4K --peers none\n"
+      "  flashlab bench tensor-core --ablate --saved  what each idea bought on the H100, without a GPU\n"
       "  flashlab bench --saved --ladder              the kept run, without a GPU");
 
   ResourcesArguments resources_arguments;

@@ -78,6 +78,9 @@ TEST_CASE("a bench that was kept is shown without a card, in every format") {
   CHECK(run(kept + "--format svg").out.starts_with("<svg"));
   CHECK(run(kept + "--format csv").out.starts_with("dtype,"));
   CHECK(Json::parse(run(kept + "--format json").out).at("cases").size() == 1);
+  check_refused(kept + "--ablate", 3, "no ablations.json is kept there");
+  fs::copy_file(scratch / "kept/synthetic-card/bench.json", scratch / "kept/synthetic-card/ablations.json");
+  CHECK(run(kept + "--ablate").code == 0);
   check_refused(kept + "--causal", 2, "nothing that was measured fits");
   check_refused(kept + "--seq 4K", 2, "nothing that was measured fits");
 }
@@ -110,9 +113,11 @@ TEST_CASE("bench's wrong usage is one line and exit code 2, whether there is a c
   check_refused("bench --runs 0", 2, "--runs");
   check_refused("bench --format xml", 2, "--format");
   check_refused("bench --peers maybe", 2, "--peers");
-  check_refused("bench --saved --ablate", 2, "measure nothing");
+  check_refused("bench --saved --shapes 1x2x2x64x64", 2, "measure nothing");
+  check_refused("bench --from run.json --ablate", 2, "--ablate chooses");
   check_refused("bench --from /no/such/file", 3, "cannot read");
   check_refused("bench --measured /no/such/folder --saved", 3, "flashlab bench --save");
+  check_refused("bench --measured /no/such/folder --saved --ablate", 3, "flashlab bench --ablate --save");
   check_refused("resources nosuch", 2, "has no kernel");
   check_refused("resources --dim 1000", 2, "--dim");
 }

@@ -200,7 +200,10 @@ int run_program(int argc, char** argv) {
   bench->add_option("--rounds", b.rounds, "in which contenders take turns (default 5)")->group("Method");
   bench->add_option("--seconds", b.seconds, "a slow contender runs less often, for this long (default 3)")
       ->group("Method");
-  bench->add_flag("--ablate", b.ablate, "each stage also without each of its ideas; with --saved: the kept run of that")->group("Method");
+  bench
+      ->add_flag("--ablate", b.ablate,
+                 "each stage also without each of its ideas; with --saved: the kept run of that")
+      ->group("Method");
   bench->add_option("--peers", b.peers, "PyTorch's attention: auto (if found), none or require")
       ->group("Method");
   bench->add_flag("--saved", b.saved, "measure nothing: show the run kept in the tree")->group("Input");

@@ -50,7 +50,8 @@ constexpr std::array kCounters{
 };
 constexpr std::size_t kExact = 9;  // of them, the first
 constexpr std::size_t kSharedLoads = 4, kCopies = 6, kProducts = 8;
-static_assert(kCounters[kSharedLoads].heading == "shared loads" && kCounters[kCopies].heading == "asynchronous copies" &&
+static_assert(kCounters[kSharedLoads].heading == "shared loads" &&
+              kCounters[kCopies].heading == "asynchronous copies" &&
               kCounters[kProducts].heading == "tensor-core products");
 constexpr std::size_t kLoadWavefronts = 9, kStoreWavefronts = 10, kL2Read = 11, kHbmRead = 12, kHbmWritten = 13,
                       kFfma = 14;
@@ -495,9 +496,11 @@ int measure_command(const MeasureArguments& typed) {
     print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
                       card.driver, card.toolkit, card.date) +
           to_table(rows) +
-          "\nexact: global load and store requests and sectors, shared loads and stores, ldmatrix and tensor-core "
+          "\nexact: global load and store requests and sectors, shared loads and stores, ldmatrix and "
+          "tensor-core "
           "products,\n"
-          "equal to the last one. Beside asynchronous copies the card's compiler executes shared loads and copies "
+          "equal to the last one. Beside asynchronous copies the card's compiler executes shared loads and "
+          "copies "
           "that are\n"
           "switched off: where there are any, neither is compared.\n"
           "Wavefronts of shared loads within 0.1 %, of stores 15 %; L1 → L2 reads 15 %; HBM reads 5 % or 1 MB, "

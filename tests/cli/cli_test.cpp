@@ -156,7 +156,7 @@ TEST_CASE("an upper rung runs on the simt machine, as online-q with its own tile
 }
 
 TEST_CASE("measure says of a stage that no card has measured how to have it measured") {
-  check_refused("measure registers --saved", 3, "run flashlab measure registers on a machine with a GPU");
+  check_refused("measure hopper --saved", 3, "run flashlab measure hopper on a machine with a GPU");
   check_refused("measure regsters --saved", 2, "did you mean registers?");
 }
 

@@ -60,8 +60,8 @@ class Arrivals {
 
 struct Sm {
   L1Cache l1;
-  std::size_t gpc = 0;    ///< reads are merged within it
-  std::size_t side = 0;   ///< its partition of the L2
+  std::size_t gpc = 0;   ///< reads are merged within it
+  std::size_t side = 0;  ///< its partition of the L2
   std::uint64_t number = 0;
   std::vector<Slot> slots{};
   std::vector<Warp> warps{};            ///< of all slots, in order of slot
@@ -481,14 +481,17 @@ class LaunchRun {
     if (!meets) {
       Time arrival = sm.clock;  // HBM brings a line by halves
       const SectorMask fetched = read_l2(sm.side, line, sectors);
-      for (const auto& [half, half_key] : {std::pair{SectorMask{3}, line << 1}, {SectorMask{12}, line << 1 | 1}}) {
+      for (const auto& [half, half_key] :
+           {std::pair{SectorMask{3}, line << 1}, {SectorMask{12}, line << 1 | 1}}) {
         if (fetched & half) {
-          hbm_arrivals_.put(half_key, sm.clock + options_.hbm_ticks + part_of(options_.hbm_spread_lines, line / 8) +
+          hbm_arrivals_.put(half_key, sm.clock + options_.hbm_ticks +
+                                          part_of(options_.hbm_spread_lines, line / 8) +
                                           draw(options_.hbm_spread + 1));
         }
         if (sectors & half) arrival = std::max(arrival, hbm_arrivals_.of(half_key));
       }
-      merge = {key, sm.clock, arrival + options_.merge_ticks + part_of(options_.merge_spread, line), arrival, &sm, 0};
+      merge = {key,     sm.clock, arrival + options_.merge_ticks + part_of(options_.merge_spread, line),
+               arrival, &sm,      0};
     }
     ++merge.reads;
     return std::max(sm.clock, merge.arrival) + l2_latency(sm, line);
@@ -497,8 +500,7 @@ class LaunchRun {
   /// The way to L2 and back: longer for some TPCs and for some lines.
   Time l2_latency(const Sm& sm, std::uint64_t line) const {
     return options_.l2_ticks + part_of(options_.l2_spread_gpcs, sm.gpc) +
-           part_of(options_.l2_spread_lines, line) +
-           part_of(options_.l2_spread_ways, line * 256 + sm.number);
+           part_of(options_.l2_spread_lines, line) + part_of(options_.l2_spread_ways, line * 256 + sm.number);
   }
   static Time part_of(Time whole, std::uint64_t number) {
     const std::uint64_t mixed = (number + 1) * 0x9E3779B97F4A7C15u;
@@ -515,7 +517,8 @@ class LaunchRun {
     return missed.hbm;
   }
 
-  void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t missed, std::uint64_t hbm_bytes) {
+  void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t missed,
+                  std::uint64_t hbm_bytes) {
     if (pattern.site >= counters_.sites.size()) counters_.sites.resize(pattern.site + 1);
     ReplaySiteCounters& site = counters_.sites[pattern.site];
     const std::uint64_t sectors = pattern.sectors();

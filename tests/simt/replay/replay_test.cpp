@@ -110,7 +110,8 @@ TEST_CASE("HBM brings sectors by twos, as on the H100") {
     const int sectors = row.parameter("sectors");
     CAPTURE(sectors);
     Stream stream(1056, 256, [=](std::uint64_t block, int warp, WarpStream& out) {
-      for (std::uint64_t line = block * 8 + static_cast<std::uint64_t>(warp); line < (16 << 20) / 128; line += 1056 * 8)
+      for (std::uint64_t line = block * 8 + static_cast<std::uint64_t>(warp); line < (16 << 20) / 128;
+           line += 1056 * 8)
         out.touch(LineOp::load, line, (1u << sectors) - 1);
     });
     const ReplayCounters c = cold(stream);

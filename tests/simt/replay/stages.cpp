@@ -30,8 +30,8 @@ int main(int argc, char** argv) {
   const double most = (argc > 2 ? std::atof(argv[2]) : 100) * 1e6;
   const long seq = argc > 3 ? std::atol(argv[3]) : 0;
   fmt::print("{:<15}{:>26} | {:>16} | {:>21} | {:>23} | {:>22} | {:>21} | {:>21} | {:>20}\n", "kernel",
-             "heads seq dim causal", "load sectors", "L1 misses, k", "L2 read sectors, k", "L2 requests, k", "HBM read, MB",
-             "HBM written, MB", "cycles, k");
+             "heads seq dim causal", "load sectors", "L1 misses, k", "L2 read sectors, k", "L2 requests, k",
+             "HBM read, MB", "HBM written, MB", "cycles, k");
   const std::filesystem::path folder = FLASHLAB_SOURCE_DIR "/cuda/measured/nvidia-h100-80gb-hbm3";
   for (const char* stage : {"naive", "fused", "tiled", "online-kv", "online-q"}) {
     std::ifstream file(folder / fmt::format("{}.json", stage));
@@ -48,7 +48,10 @@ int main(int argc, char** argv) {
       if ((wanted != "all" && wanted != kernel) || sectors > most) continue;
       const StageShape shape{launch.at("heads"), launch.at("seq"), launch.at("dim"), launch.at("causal")};
       if (seq && static_cast<long>(shape.seq) != seq) continue;
-      if (const char* only = std::getenv("ONLY"); only && fmt::format("{} {} {} {}", shape.heads, shape.seq, shape.dim, shape.causal ? "causal" : "full") != only) continue;
+      if (const char* only = std::getenv("ONLY");
+          only && fmt::format("{} {} {} {}", shape.heads, shape.seq, shape.dim,
+                              shape.causal ? "causal" : "full") != only)
+        continue;
       Stream stream = stage_stream(kernel, shape);
       KernelResources resources = stream.resources();
       resources.registers_per_thread = static_cast<int>(card("launch__registers_per_thread"));

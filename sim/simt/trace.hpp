@@ -24,10 +24,9 @@ enum class LineOp : std::uint8_t {
 struct SharedAccesses {
   static constexpr int kCountBits = 24;
   std::uint64_t count = 0, rounds = 0;
+  /// As much as one LineRequest holds.
   bool full() const { return rounds == 0xFFFF || count == 0xFFFFFF; }
-  std::uint64_t packed() const {
-    return rounds << kCountBits | count;
-  }  ///< below 2⁴⁰: count < 2²⁴, rounds < 2¹⁶
+  std::uint64_t packed() const { return rounds << kCountBits | count; }
   static SharedAccesses unpacked(std::uint64_t bits) {
     return {bits & ((std::uint64_t{1} << kCountBits) - 1), bits >> kCountBits};
   }

@@ -31,8 +31,8 @@ struct ReplaySiteCounters {
   std::uint64_t sectors = 0;
   std::uint64_t l1_hits = 0;  ///< loads only
   std::uint64_t l2_hits = 0;
-  std::uint64_t hbm_sectors =
-      0;  ///< fetched, by twos: more than were asked for where their neighbours were not
+  /// Fetched, by twos: more than were asked for where their neighbours were not.
+  std::uint64_t hbm_sectors = 0;
 };
 
 /// What one launch caused. Sectors of 32 B; "requests" are warp instructions.

@@ -263,7 +263,8 @@ void add_readers(const char* name, Readers readers) {
 /// The SMs are those of an H100 SXM with 132 of them: 0, 2, … 14 are in eight GPCs, and the lists below are two GPCs.
 void add_merging() {
   const auto pair = [](short a, short b, short delay, bool warm, short sectors_a = 15, short sectors_b = 15) {
-    return Readers{.warm = warm, .count = 2, .sm = {a, b}, .delay = {0, delay}, .sectors = {sectors_a, sectors_b}};
+    return Readers{
+        .warm = warm, .count = 2, .sm = {a, b}, .delay = {0, delay}, .sectors = {sectors_a, sectors_b}};
   };
   for (short a = 0; a < 16; a += 2) {
     for (short b = 0; b < 132; ++b) {
@@ -274,8 +275,10 @@ void add_merging() {
     }
   }
   for (const auto& [a, b] : {std::pair<short, short>{0, 1}, {2, 64}}) {
-    for (short delay = 0; delay < 140; delay += 10) add_readers("when: how much later, of what L2 has?", pair(a, b, delay, true));
-    for (short delay = 200; delay < 950; delay += 50) add_readers("when: how much later, of what HBM has?", pair(a, b, delay, false));
+    for (short delay = 0; delay < 140; delay += 10)
+      add_readers("when: how much later, of what L2 has?", pair(a, b, delay, true));
+    for (short delay = 200; delay < 950; delay += 50)
+      add_readers("when: how much later, of what HBM has?", pair(a, b, delay, false));
   }
   const std::vector<short> gpc{2, 3, 18, 19, 34, 35, 50, 51, 64, 65, 78, 79, 92, 93, 106, 107};
   for (int count = 1; count <= static_cast<int>(gpc.size()); ++count) {
@@ -284,7 +287,8 @@ void add_merging() {
     add_readers("how_many: at most?", readers);
   }
   for (const bool warm : {false, true}) {
-    for (const auto& [a, b] : {std::pair<short, short>{1, 1}, {3, 3}, {5, 5}, {15, 15}, {1, 15}, {15, 1}, {3, 6}, {1, 2}})
+    for (const auto& [a, b] :
+         {std::pair<short, short>{1, 1}, {3, 3}, {5, 5}, {15, 15}, {1, 15}, {15, 1}, {3, 6}, {1, 2}})
       add_readers("what: must they be the same sectors?", pair(2, 3, 0, warm, a, b));
   }
 }
@@ -445,11 +449,13 @@ void print_schedule(const Card& card) {
 /// Grids of fewer blocks than there is room for: the SM of each.
 void print_deal(const Card& card) {
   std::printf("grid,block,sm\n");
-  must(cudaFuncSetAttribute(record_schedule, cudaFuncAttributeMaxDynamicSharedMemorySize, 120 * 1024), "shared");
+  must(cudaFuncSetAttribute(record_schedule, cudaFuncAttributeMaxDynamicSharedMemorySize, 120 * 1024),
+       "shared");
   ScheduleEntry* entries = nullptr;
   must(cudaMallocManaged(&entries, sizeof(ScheduleEntry) * 1024), "allocation");
-  for (const int blocks : {4, 8, 16, 32, 64, 76, 96, 104, 116, 128, card.sms + 64, card.sms + 104, card.sms + 120}) {
-    record_schedule<<<blocks, 1024, blocks < card.sms ? 120 * 1024 : 0>>>(entries);
+  for (const int blocks :
+       {4, 8, 16, 32, 64, 76, 96, 104, 116, 128, card.sms + 64, card.sms + 104, card.sms + 120}) {
+    record_schedule < <<blocks, 1024, blocks<card.sms ? 120 * 1024 : 0>>>(entries);
     must(cudaDeviceSynchronize(), "record_schedule");
     for (int i = 0; i < blocks; ++i) std::printf("%d,%d,%u\n", blocks, i, entries[i].sm);
   }
@@ -490,7 +496,8 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  if (!((command == "run" && argc == 3) || ((command == "occupancy" || command == "schedule" || command == "deal") && argc == 2))) {
+  if (!((command == "run" && argc == 3) ||
+        ((command == "occupancy" || command == "schedule" || command == "deal") && argc == 2))) {
     return usage();
   }
 

@@ -58,7 +58,8 @@ __global__ void sample_clocks(long long* clocks) {
 std::vector<int> find_gpcs(int sms) {
   long long* clocks = nullptr;
   must(cudaMallocManaged(&clocks, sizeof(long long) * static_cast<std::size_t>(sms)), "allocation");
-  must(cudaFuncSetAttribute(sample_clocks, cudaFuncAttributeMaxDynamicSharedMemorySize, 200 * 1024), "shared memory");
+  must(cudaFuncSetAttribute(sample_clocks, cudaFuncAttributeMaxDynamicSharedMemorySize, 200 * 1024),
+       "shared memory");
   sample_clocks<<<sms, 32, 200 * 1024>>>(clocks);
   must(cudaDeviceSynchronize(), "sample_clocks");
   std::vector<int> gpcs;
@@ -90,9 +91,10 @@ int median(std::vector<int> values, double part = 0.5) {
 
 void show(const Launch& l, const std::vector<unsigned>& log, int blocks, const std::vector<int>& gpcs) {
   constexpr int kOpen = 70, kMerged = 4, kStaysInL1 = 3000;  // cycles; reads; cycles
-  const int sms = static_cast<int>(gpcs.size());  // so many blocks are of the first round
+  const int sms = static_cast<int>(gpcs.size());             // so many blocks are of the first round
   const int row_tiles = (l.seq + l.rows - 1) / l.rows;
-  std::map<std::tuple<int, int, int>, std::vector<std::pair<unsigned, int>>> loads;  // GPC, head, tile: time, SM
+  std::map<std::tuple<int, int, int>, std::vector<std::pair<unsigned, int>>>
+      loads;  // GPC, head, tile: time, SM
   std::map<std::tuple<int, int, int>, std::vector<unsigned>> first_round;
   std::vector<int> apart, steps;
   for (int b = 0; b < blocks; ++b) {
@@ -130,8 +132,8 @@ void show(const Launch& l, const std::vector<unsigned>& log, int blocks, const s
       ++in_it;
     }
   }
-  std::printf("%s,%d,%d,%d,%d,%d,%d,%d,%.2f\n", l.kernel, l.heads, l.seq, l.dim, blocks, median(steps), median(apart),
-              median(apart, 0.9), merged / reads);
+  std::printf("%s,%d,%d,%d,%d,%d,%d,%d,%.2f\n", l.kernel, l.heads, l.seq, l.dim, blocks, median(steps),
+              median(apart), median(apart, 0.9), merged / reads);
 }
 
 }  // namespace
@@ -142,21 +144,32 @@ int main() {
   const std::vector<int> gpcs = find_gpcs(card.multiProcessorCount);
   std::printf("kernel,heads,seq,dim,blocks,tile_cycles,apart_cycles,apart_cycles_p90,reads_after_merging\n");
   constexpr int kMaxBlocks = 4096;
-  const std::size_t log_bytes = sizeof(unsigned) * (2 + kMarks) * kMaxBlocks, other_bytes = std::size_t{256} << 20;
+  const std::size_t log_bytes = sizeof(unsigned) * (2 + kMarks) * kMaxBlocks,
+                    other_bytes = std::size_t{256} << 20;
   unsigned* log = nullptr;
   char* other = nullptr;
   must(cudaMalloc(&log, log_bytes), "allocation");
   must(cudaMalloc(&other, other_bytes), "allocation");
   must(cudaMemcpyToSymbol(marks, &log, sizeof log), "symbol");
   std::vector<unsigned> host(log_bytes / sizeof(unsigned));
-  for (const Launch& l : {Launch{"fused", 1, 4096, 64, 8}, {"fused", 4, 512, 64, 8}, {"fused", 4, 1000, 64, 8},
-                          {"fused", 4, 1000, 128, 8}, {"fused", 8, 2048, 64, 8}, {"fused", 16, 1024, 64, 8},
-                          {"tiled", 4, 512, 64, 32}, {"tiled", 2, 1024, 128, 16}, {"tiled", 4, 1000, 128, 16},
-                          {"tiled", 8, 2048, 64, 32}, {"tiled", 16, 1024, 64, 32}, {"online_q", 4, 512, 64, 32},
-                          {"online_q", 8, 2048, 64, 32}, {"online_q", 16, 1024, 64, 32}}) {
+  for (const Launch& l : {Launch{"fused", 1, 4096, 64, 8},
+                          {"fused", 4, 512, 64, 8},
+                          {"fused", 4, 1000, 64, 8},
+                          {"fused", 4, 1000, 128, 8},
+                          {"fused", 8, 2048, 64, 8},
+                          {"fused", 16, 1024, 64, 8},
+                          {"tiled", 4, 512, 64, 32},
+                          {"tiled", 2, 1024, 128, 16},
+                          {"tiled", 4, 1000, 128, 16},
+                          {"tiled", 8, 2048, 64, 32},
+                          {"tiled", 16, 1024, 64, 32},
+                          {"online_q", 4, 512, 64, 32},
+                          {"online_q", 8, 2048, 64, 32},
+                          {"online_q", 16, 1024, 64, 32}}) {
     const std::size_t elements = static_cast<std::size_t>(l.heads) * l.seq * l.dim;
     std::vector<float> values(elements);
-    for (std::size_t i = 0; i < elements; ++i) values[i] = static_cast<float>(i * 2654435761u % 2001u) / 1000 - 1;
+    for (std::size_t i = 0; i < elements; ++i)
+      values[i] = static_cast<float>(i * 2654435761u % 2001u) / 1000 - 1;
     float *Q, *K, *V, *O, *L;
     for (float** array : {&Q, &K, &V, &O, &L}) {
       must(cudaMalloc(array, elements * sizeof(float)), "allocation");

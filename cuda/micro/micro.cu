@@ -455,7 +455,8 @@ void print_deal(const Card& card) {
   must(cudaMallocManaged(&entries, sizeof(ScheduleEntry) * 1024), "allocation");
   for (const int blocks :
        {4, 8, 16, 32, 64, 76, 96, 104, 116, 128, card.sms + 64, card.sms + 104, card.sms + 120}) {
-    record_schedule < <<blocks, 1024, blocks<card.sms ? 120 * 1024 : 0>>>(entries);
+    const int shared = blocks > card.sms ? 0 : 120 * 1024;  // two blocks an SM, or one
+    record_schedule<<<blocks, 1024, shared>>>(entries);
     must(cudaDeviceSynchronize(), "record_schedule");
     for (int i = 0; i < blocks; ++i) std::printf("%d,%d,%u\n", blocks, i, entries[i].sm);
   }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cuda/host/measure.hpp"
 #include "cuda/host/stage_runner.hpp"
@@ -374,6 +375,16 @@ std::string to_csv(const std::vector<Comparison>& rows) {
   return text;
 }
 
+/// When what fits the options was measured: "2026-11-22", or "2026-11-22 and 2026-11-26".
+std::string measured_on(const MeasureArguments& a, const std::vector<gpu::Measurement>& measurements) {
+  std::set<std::string> dates;
+  for (const gpu::Measurement& m : measurements) {
+    if (std::ranges::any_of(m.launches, [&](const gpu::MeasuredLaunch& l) { return wanted(a, l); }))
+      dates.insert(m.card.date);
+  }
+  return fmt::format("{}", fmt::join(dates, " and "));
+}
+
 /// Says which of the stages asked for were never measured; throws EnvironmentError when none of them was.
 void tell_unmeasured(const std::vector<std::string>& slugs, const std::vector<gpu::Measurement>& measurements,
                      const fs::path& folder) {
@@ -463,7 +474,7 @@ int measure_command(const MeasureArguments& typed) {
     for (auto& [shape, of_shape] : measured) std::ranges::move(of_shape, std::back_inserter(rows));
     const gpu::MeasuredCard& card = measurements.front().card;
     print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name, card.driver,
-                      card.toolkit, card.date) +
+                      card.toolkit, measured_on(a, measurements)) +
           to_card_table(rows));
     return static_cast<int>(ExitCode::well);
   }
@@ -494,7 +505,7 @@ int measure_command(const MeasureArguments& typed) {
   } else {
     const gpu::MeasuredCard& card = measurements.front().card;
     print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
-                      card.driver, card.toolkit, card.date) +
+                      card.driver, card.toolkit, measured_on(a, measurements)) +
           to_table(rows) +
           "\nexact: global load and store requests and sectors, shared loads and stores, ldmatrix and "
           "tensor-core "

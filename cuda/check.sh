@@ -25,6 +25,7 @@ for name in "${wanted[@]}"; do
 done
 mkdir -p "$out" || exit 3
 
+unset NVCC_APPEND_FLAGS NVCC_PREPEND_FLAGS  # another target in them would be compiled too: hopper has one alone
 for tool in nvcc nvidia-smi; do
   command -v "$tool" >/dev/null || { echo "check.sh: $tool is missing: install the CUDA toolkit and the driver" >&2; exit 3; }
 done
@@ -57,10 +58,10 @@ build() {
     sources+=(stage_ablations stage_hopper)
   fi
   for source in "${sources[@]}"; do
-    local target=sm_$arch file=cuda/host/$source.cu
-    [[ $source == stage_hopper ]] && target=sm_90a
+    local target=$arch file=cuda/host/$source.cu
+    [[ $source == stage_hopper ]] && target=90a  # spelt out, for -arch=sm_90a compiles for compute_90 as well
     [[ -f $file ]] || file=cuda/host/$source.cpp
-    nvcc "${flags[@]}" -arch="$target" -Xptxas=-warn-spills -c "$file" -o "$out/$source.o" &
+    nvcc "${flags[@]}" -gencode "arch=compute_$target,code=sm_$target" -Xptxas=-warn-spills -c "$file" -o "$out/$source.o" &
     pids+=($!)
     [[ $source == check || $source == count ]] || objects+=("$out/$source.o")
   done
@@ -84,6 +85,7 @@ check_stages() {
 }
 
 repeat() {
+  grep -q PASS "$out/check.txt" || { echo "nothing was checked before" >&3; return 1; }
   check_stages "$out/check-again.txt" 3>/dev/null || true
   cmp "$out/check.txt" "$out/check-again.txt" || { echo "figures differ from run to run" >&3; return 1; }
   echo "every figure the same" >&3

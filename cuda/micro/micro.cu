@@ -25,12 +25,6 @@
 
 namespace {
 
-void must(cudaError_t error, const char* what) {
-  if (error == cudaSuccess) return;
-  std::fprintf(stderr, "micro: %s: %s\n", what, cudaGetErrorString(error));
-  std::exit(3);
-}
-
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 constexpr int kThreads = 256;
 constexpr std::size_t kBufferBytes = 512 * kMiB;

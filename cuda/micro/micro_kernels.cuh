@@ -1,8 +1,19 @@
 #pragma once
-// The kernels of micro.cu. Inline PTX fixes the width of each access, so that no compiler merges or drops one; a
+// The kernels of micro.cu, and what timeline.cu shares with it. Inline PTX fixes the width of each access, so that no compiler merges or drops one; a
 // `step` that is 0 at run time keeps the repetitions apart.
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+/// Ends the program, exit code 3, when a call of the runtime failed.
+inline void must(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  std::fprintf(stderr, "cuda/micro: %s: %s\n", what, cudaGetErrorString(error));
+  std::exit(3);
+}
 
 /// Which element each lane touches, and which lanes take part.
 struct Lanes {

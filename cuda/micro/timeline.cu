@@ -40,12 +40,6 @@ __device__ void barrier_with_mark() {
 
 namespace {
 
-void must(cudaError_t error, const char* what) {
-  if (error == cudaSuccess) return;
-  std::fprintf(stderr, "timeline: %s: %s\n", what, cudaGetErrorString(error));
-  std::exit(3);
-}
-
 __global__ void sample_clocks(long long* clocks) {
   if (threadIdx.x != 0) return;
   const unsigned long long begin = (now_ns() / 1'000'000 + 2) * 1'000'000;  // the same millisecond for all

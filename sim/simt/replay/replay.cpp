@@ -9,11 +9,11 @@
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/replay/deal.hpp"
+#include "sim/simt/replay/under_way.hpp"
 
 namespace flashlab::simt {
 namespace {
 
-using Time = std::uint64_t;  // in ticks: quarter cycles of an SM
 constexpr Time kLineTicks = 4, kTicksPerCycle = 4;
 constexpr int kMaxWarps = 64;  // of an SM: bits of a word
 constexpr int kTurnsAhead = 3;
@@ -37,25 +37,6 @@ struct Slot {
   int live = 0;     ///< warps that have not ended
   int waiting = 0;  ///< of those, at the barrier
   Time last = 0;    ///< when the last of those came to the barrier, or the last warp ended
-};
-
-/// Lines that are on their way, by the time of their arrival. Direct-mapped: a collision forgets one.
-template <int kBits>
-class Arrivals {
- public:
-  Time of(std::uint64_t line) const {
-    const Entry& entry = entries_[place(line)];
-    return entry.line == line ? entry.time : 0;
-  }
-  void put(std::uint64_t line, Time time) { entries_[place(line)] = {line, time}; }
-
- private:
-  struct Entry {
-    std::uint64_t line = ~std::uint64_t{0};
-    Time time = 0;
-  };
-  static std::size_t place(std::uint64_t line) { return line * 0x9E3779B97F4A7C15u >> (64 - kBits); }
-  std::vector<Entry> entries_{std::size_t{1} << kBits};
 };
 
 struct Sm {
@@ -100,7 +81,7 @@ class LaunchRun {
         block_count_(source.block_count()) {
     const Occupancy occupancy = simt::occupancy(resources, replay.profile_);
     gpc_ends_ = gpc_ends(replay.profile_);
-    merges_.resize(gpc_ends_.size());
+    merger_ = ReadMerger(gpc_ends_.size());
     const auto sms = static_cast<std::size_t>(replay.profile_.sm_count);
     sms_.reserve(sms);
     for (std::size_t i = 0, gpc = 0; i < sms; ++i) {
@@ -474,11 +455,8 @@ class LaunchRun {
   /// Reads what L1 lacks, except what another SM of the GPC has asked for and L2 has not answered yet: that comes with
   /// the other's, at the same time. Only the same sectors are merged. Returns when they are there.
   Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors) {
-    const std::uint64_t key = line << 4 | sectors;
-    Merge& merge = merges_[sm.gpc][key * 0x9E3779B97F4A7C15u >> (64 - kMergeBits)];
-    const bool meets = merge.key == key && merge.sm != &sm && merge.reads < kMergedReads &&
-                       sm.clock <= merge.until && sm.clock + options_.visit_ticks >= merge.asked;
-    if (!meets) {
+    MergedRead& read = merger_.at(sm.gpc, line, sectors);
+    if (!read.takes(ReadMerger::key(line, sectors), sm.number, sm.clock, options_.visit_ticks)) {
       Time arrival = sm.clock;  // HBM brings a line by halves
       const SectorMask fetched = read_l2(sm.side, line, sectors);
       for (const auto& [half, half_key] :
@@ -490,11 +468,14 @@ class LaunchRun {
         }
         if (sectors & half) arrival = std::max(arrival, hbm_arrivals_.of(half_key));
       }
-      merge = {key,     sm.clock, arrival + options_.merge_ticks + part_of(options_.merge_spread, line),
-               arrival, &sm,      0};
+      read = {.key = ReadMerger::key(line, sectors),
+              .sm = sm.number,
+              .asked = sm.clock,
+              .until = arrival + options_.merge_ticks + part_of(options_.merge_spread, line),
+              .arrival = arrival};
     }
-    ++merge.reads;
-    return std::max(sm.clock, merge.arrival) + l2_latency(sm, line);
+    ++read.reads;
+    return std::max(sm.clock, read.arrival) + l2_latency(sm, line);
   }
 
   /// The way to L2 and back: longer for some TPCs and for some lines.
@@ -541,17 +522,7 @@ class LaunchRun {
   std::uint64_t ended_blocks_ = 0;
   std::uint64_t line_limit_ = 0;
   std::size_t warps_per_block_ = 0;
-  static constexpr int kMergeBits = 11;
-  static constexpr int kMergedReads = 4;
-  /// Reads that go to L2 as one.
-  struct Merge {
-    std::uint64_t key = ~std::uint64_t{0};  ///< line and sectors
-    Time asked = 0, until = 0;              ///< open to others
-    Time arrival = 0;                       ///< at L2
-    const Sm* sm = nullptr;                 ///< that asked first
-    int reads = 0;
-  };
-  std::vector<std::array<Merge, std::size_t{1} << kMergeBits>> merges_;  ///< of each GPC
+  ReadMerger merger_;
   std::vector<std::uint64_t> gpc_ends_;
   Arrivals<14> hbm_arrivals_;
   static constexpr std::size_t kPatternTables = 16;
@@ -581,30 +552,6 @@ void Replay::flush_caches() { l2_.invalidate(); }
 void Replay::flush_caches_as_profiler() {
   l2_.invalidate();
   l2_.soil(profile_.profiler_dirt_bytes);
-}
-
-std::vector<std::pair<std::string_view, double>> ReplayCounters::metrics() const {
-  const auto percent = [](std::uint64_t part, std::uint64_t whole) {
-    return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-  };
-  const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
-  return {
-      {"l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum", number(load_requests)},
-      {"l1tex__t_sectors_pipe_lsu_mem_global_op_ld.sum", number(load_sectors)},
-      {"l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_hit.sum", number(load_l1_hit_sectors)},
-      {"l1tex__t_sectors_pipe_lsu_mem_global_op_ld_lookup_miss.sum",
-       number(load_sectors - load_l1_hit_sectors)},
-      {"l1tex__t_requests_pipe_lsu_mem_global_op_st.sum", number(store_requests)},
-      {"l1tex__t_sectors_pipe_lsu_mem_global_op_st.sum", number(store_sectors)},
-      {"l1tex__t_sector_pipe_lsu_mem_global_op_ld_hit_rate.pct", percent(load_l1_hit_sectors, load_sectors)},
-      {"lts__t_requests_srcunit_tex_op_read.sum", number(l2_read_requests)},
-      {"lts__t_sectors_srcunit_tex_op_read.sum", number(l2_read_sectors)},
-      {"lts__t_sectors_srcunit_tex_op_write.sum", number(l2_write_sectors)},
-      {"lts__t_sectors_srcunit_tex_op_atom.sum", number(atomic_sectors)},
-      {"lts__t_sector_op_read_hit_rate.pct", percent(l2_read_hit_sectors, l2_read_sectors)},
-      {"dram__bytes_read.sum", number(hbm_read_bytes)},
-      {"dram__bytes_write.sum", number(hbm_write_bytes)},
-  };
 }
 
 }  // namespace flashlab::simt

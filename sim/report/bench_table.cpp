@@ -224,6 +224,7 @@ BenchRun filtered(const BenchRun& run, const BenchFilter& filter) {
     std::erase_if(at.rows,
                   [&](const BenchRow& row) { return !row.is_peer && !wants(filter.stages, row.contender); });
   }
+  std::erase_if(out.cases, [](const BenchCase& at) { return at.rows.empty(); });
   return out;
 }
 

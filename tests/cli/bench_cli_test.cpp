@@ -115,6 +115,7 @@ TEST_CASE("bench's wrong usage is one line and exit code 2, whether there is a c
   check_refused("bench --peers maybe", 2, "--peers");
   check_refused("bench --saved --shapes 1x2x2x64x64", 2, "measure nothing");
   check_refused("bench --from run.json --ablate", 2, "--ablate chooses");
+  check_refused("bench fused --saved --ablate", 2, "nothing that was measured fits");
   check_refused("bench --from /no/such/file", 3, "cannot read");
   check_refused("bench --measured /no/such/folder --saved", 3, "flashlab bench --save");
   check_refused("bench --measured /no/such/folder --saved --ablate", 3, "flashlab bench --ablate --save");

@@ -110,6 +110,7 @@ class BasicSectoredCache {
 
   /// Sectors that are dirty now. O(capacity).
   std::uint64_t dirty_sectors() const;
+  std::uint64_t written_back_sectors() const { return tally_.written_back; }
   CacheCounters counters() const {
     return {.line_hits = tally_.accesses - tally_.line_misses,
             .line_misses = tally_.line_misses,

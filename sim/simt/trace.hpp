@@ -15,21 +15,8 @@ enum class LineOp : std::uint8_t {
   load_no_l1,  ///< cp.async.cg, ld.global.cg, TMA: L1 is passed by
   store,       ///< write-through
   atomic,      ///< performed at L2
-  shared,      ///< no line: LineRequest::line is a SharedAccesses that the warp makes here
+  shared,      ///< no line: LineRequest::line is how many accesses of shared memory the warp makes here
   barrier,     ///< __syncthreads: no line; the warp waits until every warp of its block is here
-};
-
-/// Accesses of shared memory that a warp makes between two of its global ones. A round begins where the warp goes back
-/// to an access that stands earlier in the program: the next turn of a loop, whose values are waited for.
-struct SharedAccesses {
-  static constexpr int kCountBits = 24;
-  std::uint64_t count = 0, rounds = 0;
-  /// As much as one LineRequest holds.
-  bool full() const { return rounds == 0xFFFF || count == 0xFFFFFF; }
-  std::uint64_t packed() const { return rounds << kCountBits | count; }
-  static SharedAccesses unpacked(std::uint64_t bits) {
-    return {bits & ((std::uint64_t{1} << kCountBits) - 1), bits >> kCountBits};
-  }
 };
 
 /// Of one line: which of its four 32-byte sectors are touched, and which of those are written in full.

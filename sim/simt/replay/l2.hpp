@@ -53,6 +53,11 @@ class PartitionedL2 {
     for (const SectoredCache& side : sides_) sum += side.dirty_sectors();
     return sum;
   }
+  std::uint64_t written_back_sectors() const {
+    std::uint64_t sum = 0;
+    for (const SectoredCache& side : sides_) sum += side.written_back_sectors();
+    return sum;
+  }
   void reset_counters() {
     for (SectoredCache& side : sides_) side.reset_counters();
   }

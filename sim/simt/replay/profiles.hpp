@@ -37,6 +37,7 @@ struct ReplayProfile {
   int l1_ways = 0;
   CacheShape l2;
   int l2_partitions = 1;          ///< l2.capacity_bytes is the sum of them
+  Bytes hbm_bytes_per_cycle = 0;  ///< of an SM's clock, that kernels see; 0: no bound
   Bytes profiler_dirt_bytes = 0;  ///< dirty in L2 when a profiled kernel starts
 };
 

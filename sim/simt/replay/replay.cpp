@@ -26,9 +26,10 @@ struct Warp {
   const LinePattern* patterns = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
-  std::uint8_t in_flight = 0;     ///< loads since it last waited
-  std::uint32_t shared_done = 0;  ///< of the shared accesses that are its next request
-  Time data_at = 0;               ///< when the last of them returns
+  std::uint8_t oldest = 0;        ///< of its loads under way
+  std::uint64_t shared_done = 0;  ///< of the shared accesses that are its next request
+  Time data_at = 0;               ///< when the last of its loads returns
+  std::array<std::uint32_t, ReplayOptions::kMostInFlight> returns{};  ///< of its last loads, low bits of the time
 };
 
 /// A place for a block on an SM.
@@ -57,6 +58,7 @@ struct Sm {
   int live_blocks = 0;
   Time clock = 0;
   Time last_end = 0;       ///< of a block
+  Time fill_free = 0;      ///< when the way from L2 has room
   Arrivals<8> arrivals{};  ///< of lines in L1
 };
 
@@ -78,7 +80,14 @@ class LaunchRun {
         options_(options),
         has_tiles_(resources.static_shared_bytes + resources.dynamic_shared_bytes > 0),
         loads_in_flight_(has_tiles_ ? options.tile_loads_in_flight : options.loads_in_flight),
-        block_count_(source.block_count()) {
+        block_count_(source.block_count()),
+        hbm_sector_cost_(replay.profile_.hbm_bytes_per_cycle == 0
+                             ? 0
+                             : kHbmParts * kTicksPerCycle * kSectorBytes / replay.profile_.hbm_bytes_per_cycle) {
+    if (std::min(options.loads_in_flight, options.tile_loads_in_flight) < 1 ||
+        std::max(options.loads_in_flight, options.tile_loads_in_flight) > ReplayOptions::kMostInFlight) {
+      throw UsageError(fmt::format("a warp has 1 to {} loads under way", ReplayOptions::kMostInFlight));
+    }
     const Occupancy occupancy = simt::occupancy(resources, replay.profile_);
     gpc_ends_ = gpc_ends(replay.profile_);
     merger_ = ReadMerger(gpc_ends_.size());
@@ -101,7 +110,7 @@ class LaunchRun {
     for (std::size_t slot = 0; slot < sms_[0].slots.size(); ++slot) {
       const std::uint64_t left = block_count_ - next_block_;
       for (const std::size_t sm : deal(std::min<std::uint64_t>(left, sms_.size()), gpc_ends_))
-        place_next_block(sms_[sm], slot, 0);
+        place_next_block(sms_[sm], slot, next_block_ * options_.deal_ticks);
     }
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
@@ -214,12 +223,18 @@ class LaunchRun {
     return (random_ >> 32) * below >> 32;
   }
 
-  // The ready warps take turns; in kernels without shared memory, whose warps no barrier brings together, by lot.
+  // The ready warps of a block take turns; blocks, and in kernels without shared memory, whose warps no barrier brings
+  // together, all warps, are drawn by lot.
+  Time first_in_turn(const Sm& sm) {
+    if (!has_tiles_) return draw(kMaxWarps);
+    if (sm.slots.size() == 1) return sm.next_turn;
+    return draw(sm.slots.size()) * warps_per_block_ + sm.next_turn % warps_per_block_;
+  }
   void draw_turns(Sm& sm) {
     while (sm.turn_count < kTurnsAhead) {
       const std::uint64_t open = sm.ready & ~sm.drawn;
       if (open == 0) return;
-      const Time from = has_tiles_ ? sm.next_turn : draw(kMaxWarps);
+      const Time from = first_in_turn(sm);
       const std::uint64_t after = open & ~std::uint64_t{0} << from;
       const int warp = std::countr_zero(after != 0 ? after : open);
       sm.turns[static_cast<std::size_t>(sm.turn_count++)] = static_cast<std::uint8_t>(warp);
@@ -269,22 +284,27 @@ class LaunchRun {
     }
     const bool load = pattern->op != LineOp::store;
     if (pattern->more) prefetch_sets(sm, warp);
-    Time lines = 0;
+    Time lines = 0, data_at = 0;
     for (;;) {
-      warp.data_at = std::max(warp.data_at, serve(sm, warp.next->line(), *pattern));
+      data_at = std::max(data_at, serve(sm, warp.next->line(), *pattern));
       lines += pattern->lines;
       ++warp.next;
       if (!pattern->more || warp.next == warp.end) break;
       pattern = &warp.patterns[warp.next->pattern()];
     }
+    warp.data_at = std::max(warp.data_at, data_at);
     sm.clock += std::max(lines * kLineTicks, options_.instruction_ticks);
     if (warp.next == warp.end) {
       sm.ready ^= bit;
       end_warp(sm, index);
-    } else if (load && ++warp.in_flight == loads_in_flight_) {
-      warp.in_flight = 0;
-      sm.ready ^= bit;
-      sleep(sm, index, warp.data_at);
+    } else if (load) {  // the next one has to wait until the oldest has returned
+      warp.returns[warp.oldest] = static_cast<std::uint32_t>(data_at);
+      if (++warp.oldest == loads_in_flight_) warp.oldest = 0;
+      const auto wait = static_cast<std::int32_t>(warp.returns[warp.oldest] - static_cast<std::uint32_t>(sm.clock));
+      if (wait > 0) {
+        sm.ready ^= bit;
+        sleep(sm, index, sm.clock + static_cast<Time>(wait));
+      }
     }
   }
 
@@ -292,17 +312,13 @@ class LaunchRun {
   void serve_shared(Sm& sm, std::size_t index) {
     Warp& warp = sm.warps[index];
     if (warp.data_at > sm.clock) {  // what it loaded goes to shared memory first
-      warp.in_flight = 0;
       sm.ready ^= std::uint64_t{1} << index;
       sleep(sm, index, warp.data_at);
       return;
     }
-    const SharedAccesses made = SharedAccesses::unpacked(warp.next->line());
-    const auto all = static_cast<std::uint32_t>(made.count);
-    const std::uint32_t now = std::min(all - warp.shared_done, options_.shared_in_a_row);
+    const std::uint64_t all = warp.next->line(), now = std::min(all - warp.shared_done, options_.shared_in_a_row);
     sm.ready ^= std::uint64_t{1} << index;
-    const Time until =
-        sm.clock + std::max(now * options_.shared_warp_ticks, now * made.rounds * options_.round_ticks / all);
+    const Time until = sm.clock + now * options_.shared_warp_ticks;
     sm.clock += now * options_.shared_ticks;
     warp.shared_done += now;
     if (warp.shared_done == all) {
@@ -321,14 +337,13 @@ class LaunchRun {
     Slot& slot = sm.slots[slot_index];
     if (slot.live == 0 || slot.waiting < slot.live) return;
     slot.waiting = 0;
-    const Time now = slot.last;
+    const Time now = slot.last + (sm.live_blocks > 1 ? draw(options_.barrier_spread + 1) : 0);
     slot.last = 0;
     for (std::size_t i = 0; i < warps_per_block_; ++i) {
       const std::size_t index = slot_index * warps_per_block_ + i;
       Warp& warp = sm.warps[index];
       if (warp.state != WarpState::at_barrier) continue;
       warp.state = WarpState::running;
-      warp.in_flight = 0;
       warp.data_at = now;
       if (warp.next == warp.end) {
         end_warp(sm, index);
@@ -397,7 +412,9 @@ class LaunchRun {
         counters_.l2_write_sectors += sectors;
         counters_.l2_write_hit_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask whole) {
+          const std::uint64_t written_back = replay_.l2_.written_back_sectors();
           counters_.l2_write_hit_sectors -= popcount(replay_.l2_.write(l, touched, whole));
+          pass_hbm(sm.clock, replay_.l2_.written_back_sectors() - written_back);
           if (whole != 0)
             sm.l1.read({.line = l, .first = whole}, [](auto...) {});  // L1 keeps what it wrote through
         });
@@ -454,7 +471,7 @@ class LaunchRun {
 
   /// Reads what L1 lacks, except what another SM of the GPC has asked for and L2 has not answered yet: that comes with
   /// the other's, at the same time. Only the same sectors are merged. Returns when they are there.
-  Time fetch(const Sm& sm, std::uint64_t line, SectorMask sectors) {
+  Time fetch(Sm& sm, std::uint64_t line, SectorMask sectors) {
     MergedRead& read = merger_.at(sm.gpc, line, sectors);
     if (!read.takes(ReadMerger::key(line, sectors), sm.number, sm.clock, options_.visit_ticks)) {
       Time arrival = sm.clock;  // HBM brings a line by halves
@@ -462,7 +479,7 @@ class LaunchRun {
       for (const auto& [half, half_key] :
            {std::pair{SectorMask{3}, line << 1}, {SectorMask{12}, line << 1 | 1}}) {
         if (fetched & half) {
-          hbm_arrivals_.put(half_key, sm.clock + options_.hbm_ticks +
+          hbm_arrivals_.put(half_key, pass_hbm(sm.clock, popcount(half)) + options_.hbm_ticks +
                                           part_of(options_.hbm_spread_lines, line / 8) +
                                           draw(options_.hbm_spread + 1));
         }
@@ -475,7 +492,14 @@ class LaunchRun {
               .arrival = arrival};
     }
     ++read.reads;
-    return std::max(sm.clock, read.arrival) + l2_latency(sm, line);
+    sm.fill_free = std::max(sm.fill_free, sm.clock) + popcount(sectors) * options_.fill_ticks;
+    return std::max(sm.fill_free, read.arrival) + l2_latency(sm, line);
+  }
+
+  /// HBM moves so many sectors after those that were asked for before. Returns when.
+  Time pass_hbm(Time now, std::uint64_t sectors) {
+    hbm_free_ = std::max(hbm_free_, now * kHbmParts) + sectors * hbm_sector_cost_;
+    return hbm_free_ / kHbmParts;
   }
 
   /// The way to L2 and back: longer for some TPCs and for some lines.
@@ -525,6 +549,9 @@ class LaunchRun {
   ReadMerger merger_;
   std::vector<std::uint64_t> gpc_ends_;
   Arrivals<14> hbm_arrivals_;
+  static constexpr Time kHbmParts = 1024;  // of a tick
+  Time hbm_sector_cost_;
+  Time hbm_free_ = 0;  ///< when it has moved all that was asked for; both in parts of a tick
   static constexpr std::size_t kPatternTables = 16;
   std::deque<std::vector<LinePattern>> pattern_tables_;
   Time clock_ = 0;

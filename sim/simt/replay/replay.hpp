@@ -61,25 +61,33 @@ struct ReplayOptions {
   // Time is counted in ticks, quarter cycles of an SM. Where each value comes from: docs/replay-model.md.
 
   /// An SM serves a line in four ticks, and an instruction in no less than this.
-  std::uint64_t instruction_ticks = 6;
-  /// A warp waits when it has so many loads under way, until all have returned. It also waits before shared accesses and
-  /// barriers. Kernels with shared memory load tiles of known size, loops that compilers unroll further.
-  int loads_in_flight = 8, tile_loads_in_flight = 10;
+  std::uint64_t instruction_ticks = 5;
+  /// A warp with so many loads under way (kMostInFlight at most) waits for the oldest before the next. It waits for all
+  /// of them before shared accesses and barriers. In kernels with shared memory loads are stored there in order, and the
+  /// compiler has fewer registers for them.
+  static constexpr int kMostInFlight = 8;
+  int loads_in_flight = 8, tile_loads_in_flight = 7;
   /// A load that hits L1 returns after this, or when the line's miss returns.
   std::uint64_t l1_ticks = 132;
   /// A load that hits L2 returns after l2_ticks, and up to so much later: by GPC, by line, and by way from SM to line.
   std::uint64_t l2_ticks = 800, l2_spread_gpcs = 480, l2_spread_lines = 160, l2_spread_ways = 20;
+  /// A sector keeps the SM's way from L2 busy for so long.
+  std::uint64_t fill_ticks = 2;
   /// What L2 lacks comes this much later, up to hbm_spread_lines more by line, and up to hbm_spread more by chance.
   std::uint64_t hbm_ticks = 1200, hbm_spread_lines = 900, hbm_spread = 240;
-  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp for shared_warp_ticks; a round of them
-  /// (SharedAccesses) keeps the warp for no less than round_ticks. A warp does so many accesses in a row.
-  std::uint64_t shared_ticks = 5, shared_warp_ticks = 32, round_ticks = 192;
-  std::uint32_t shared_in_a_row = 24;
+  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp for shared_warp_ticks. A warp does so
+  /// many in a row; where blocks share an SM, chance decides whose turn is next.
+  std::uint64_t shared_ticks = 4, shared_warp_ticks = 28;
+  std::uint64_t shared_in_a_row = 4;
+  /// Where blocks share an SM, a barrier opens up to so much later, by chance.
+  std::uint64_t barrier_spread = 160;
+  /// The first blocks start one after the other, so far apart.
+  std::uint64_t deal_ticks = 4;
   /// A place that is free gets its next block so much later, and up to the spread more.
-  std::uint64_t block_start_ticks = 1576, block_start_spread = 448;
+  std::uint64_t block_start_ticks = 1776, block_start_spread = 760;
   /// Reads of the same sectors by SMs of one GPC go to L2 as one, up to four of them, until L2 has answered the first:
   /// after merge_ticks, up to merge_spread later by line, and later by what HBM takes.
-  std::uint64_t merge_ticks = 180, merge_spread = 200;
+  std::uint64_t merge_ticks = 170, merge_spread = 200;
   /// How long an SM runs before the next has its turn: small is a finer interleaving, large is faster.
   std::uint64_t visit_ticks = 128;
 

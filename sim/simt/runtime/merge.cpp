@@ -275,20 +275,14 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     tally.counted.sectors += sectors;
     tally.counted.ideal_sectors += std::min(sectors, dense);
     if (trace_ != nullptr) {
-      if (warps_[current_warp_].shared.count >= kSharedTogether) trace_shared(current_warp_);
+      if (warps_[current_warp_].shared_accesses >= kSharedTogether) trace_shared(current_warp_);
       add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key),
                 line_op(kind_of_key(key)), a);
     }
     if (job_->checks.unwritten) check_written(tally, a);
     return;
   }
-  Warp& warp = warps_[current_warp_];
-  const std::uint32_t site = site_of_key(key);
-  ++warp.shared.count;
-  warp.shared.rounds += site < warp.shared_site;
-  warp.shared_site = site;
-  if (warp.shared.full()) [[unlikely]]
-    trace_shared(current_warp_);
+  ++warps_[current_warp_].shared_accesses;
   const Wavefronts w = count_wavefronts(a, op_of(kind_of_key(key)) == Op::store);
   tally.counted.wavefronts += static_cast<std::uint64_t>(w.count);
   tally.counted.conflicts += static_cast<std::uint64_t>(w.count - w.ideal);
@@ -302,9 +296,9 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
 
 /// Mentions a warp's shared accesses in its trace: the replay needs to know how long they keep it, not what they do.
 void Worker::trace_shared(int warp) {
-  const SharedAccesses made = std::exchange(warps_[warp].shared, {});
-  if (trace_ == nullptr || made.count == 0) return;
-  trace_writer_.add(static_cast<std::size_t>(warp), made.packed(), {.op = LineOp::shared, .lines = 0});
+  const std::uint64_t made = std::exchange(warps_[warp].shared_accesses, 0);
+  if (trace_ == nullptr || made == 0) return;
+  trace_writer_.add(static_cast<std::size_t>(warp), made, {.op = LineOp::shared, .lines = 0});
 }
 
 void Worker::check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high) {

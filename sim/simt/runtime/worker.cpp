@@ -142,8 +142,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.lanes = lanes == kWarp ? ~0u : (1u << lanes) - 1;
     warp.ready = warp.lanes;
     warp.full = warp.at_barrier = warp.done = 0;
-    warp.shared = {};
-    warp.shared_site = 0;
+    warp.shared_accesses = 0;
     for (auto& meeting : warp.meetings) meeting->mask = 0;
     warp.last_meeting = nullptr;
   }

@@ -72,8 +72,7 @@ struct alignas(64) Lane {  // one line of the processor's cache
 struct Warp {
   std::uint32_t lanes = 0;  // that exist
   std::uint32_t ready = 0, full = 0, at_barrier = 0, done = 0;
-  SharedAccesses shared;          // that the trace does not mention yet
-  std::uint32_t shared_site = 0;  // of the last of them
+  std::uint64_t shared_accesses = 0;  // that the trace does not mention yet
   std::vector<std::unique_ptr<Meeting>> meetings;
   Meeting* last_meeting = nullptr;  // the one that lanes came to last
 };

@@ -159,7 +159,7 @@ inline Stream fused_stream(StageShape s) {
         w.load_tile(array, key0, 32);
         out.shared(w.store(32));
         out.barrier();
-        out.shared(array == 1 ? w.qk(2) + 2 : w.pv(2), array == 1 ? w.s.dim : 32);
+        out.shared(array == 1 ? w.qk(2) + 2 : w.pv(2));
         out.barrier();
       }
       if (array == 1) out.shared(2 * ceil_div(keys, 32) * 4);
@@ -177,7 +177,7 @@ inline Stream tiled_stream(StageShape s) {
         out.shared(w.store(32) * static_cast<std::uint64_t>(pass));
         out.barrier();
         const std::uint64_t rows = tile_rows(w.s) / 4;
-        out.shared(pass == 1 ? w.qk(rows) : w.qk(rows) + rows + w.pv(rows), pass == 1 ? w.s.dim : w.s.dim + 32);
+        out.shared(pass == 1 ? w.qk(rows) : w.qk(rows) + rows + w.pv(rows));
       }
     }
   });
@@ -196,7 +196,7 @@ inline Stream online_q_stream(StageShape s) {
       w.load_tile(5, key0, 32);
       out.shared(2 * w.store(32));
       out.barrier();
-      out.shared(w.qk(rows / 4) + rows / 4 + w.pv(rows / 4), w.s.dim + 32);
+      out.shared(w.qk(rows / 4) + rows / 4 + w.pv(rows / 4));
     }
     w.each_row(row0, rows, [&](std::uint64_t row) {
       for (std::uint64_t c = 0; c < s.dim; c += 32) w.out.store(4, row * s.dim + c, 32);
@@ -219,7 +219,7 @@ inline Stream online_kv_stream(StageShape s) {
         w.load_tile(0, row0, rows);
         out.shared(w.store(rows));
         out.barrier();
-        out.shared(w.qk(rows / 4), w.s.dim);
+        out.shared(w.qk(rows / 4));
         if (key0 > 0) {
           w.each_row(row0, rows, [&](std::uint64_t row) {
             w.out.load(6, row, 1);
@@ -227,7 +227,7 @@ inline Stream online_kv_stream(StageShape s) {
             for (std::uint64_t c = 0; c < s.dim; c += 32) w.out.load(4, row * s.dim + c, 32);
           });
         }
-        out.shared(rows / 4 + w.pv(rows / 4), 32);
+        out.shared(rows / 4 + w.pv(rows / 4));
         w.each_row(row0, rows, [&](std::uint64_t row) {
           for (std::uint64_t c = 0; c < s.dim; c += 32) w.out.store(4, row * s.dim + c, 32);
           w.out.store(6, row, 1);

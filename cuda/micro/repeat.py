@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""How far does the card differ from itself? Measures every launch of the validation table several times, each time in a
+new process, and prints as CSV the least, the middle and the greatest value of the counters that time has a part in.
+
+    cuda/micro/repeat.py flashlab_gpu_count [RUNS] > repeats.csv
+
+The program is what CMake builds where there is nvcc (its first lines tell how to build it alone). 8 runs unless given.
+Needs ncu and permission to read counters.
+"""
+
+import csv
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+COUNTERS = {
+    "lts__t_sectors_srcunit_tex_op_read.sum": "l2_read_sectors",
+    "dram__bytes_read.sum": "hbm_read_bytes",
+    "dram__bytes_write.sum": "hbm_write_bytes",
+    "l1tex__data_pipe_lsu_wavefronts_mem_shared_op_ld.sum": "shared_load_wavefronts",
+    "sm__cycles_elapsed.max": "cycles",
+}
+SHAPE = ["kernel", "heads", "seq", "dim", "causal"]
+
+
+def measured(program, folder):
+    """The launches of one run, in order, and the values of each: [(shape, {counter: value})]."""
+    counters, launches = folder / "counters.csv", folder / "launches.csv"
+    subprocess.run(
+        ["ncu", "--csv", "--log-file", counters, "--cache-control", "all", "--clock-control", "none", "--print-units",
+         "base", "--metrics", ",".join(COUNTERS), program, "--launches", launches],
+        check=True, stdout=subprocess.DEVNULL)
+    values = {}
+    for row in csv.DictReader(line for line in counters.read_text().splitlines() if line.startswith('"')):
+        values.setdefault(int(row["ID"]), {})[row["Metric Name"]] = float(row["Metric Value"].replace(",", ""))
+    with launches.open() as file:
+        return [(tuple(row[name] for name in SHAPE), values[i]) for i, row in enumerate(csv.DictReader(file))]
+
+
+def main():
+    arguments = sys.argv[1:]
+    if len(arguments) not in (1, 2) or not all(text.isdecimal() and int(text) > 0 for text in arguments[1:]):
+        sys.exit(__doc__)
+    program, runs = arguments[0], int((arguments + ["8"])[1])
+    with tempfile.TemporaryDirectory() as folder:
+        all_runs = [measured(program, pathlib.Path(folder)) for _ in range(runs)]
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(SHAPE + ["runs"] + [f"{name}_{part}" for name in COUNTERS.values() for part in ("least", "middle", "most")])
+    for launches in zip(*all_runs):
+        figures = []
+        for counter in COUNTERS:
+            values = [value[counter] for _, value in launches]
+            figures += [round(min(values)), round(statistics.median(values)), round(max(values))]
+        out.writerow([*launches[0][0], runs, *figures])
+
+
+if __name__ == "__main__":
+    main()

@@ -63,8 +63,10 @@ constexpr CacheShape fitted_l2(Bytes nominal_bytes) {
 constexpr std::array kProfiles{
     ReplayProfile{"t4", "NVIDIA T4", 40, 5, kSm75, kL1Ways, fitted_l2(4 * kMiB), 1, 141},
     ReplayProfile{"a100", "NVIDIA A100 SXM", 108, 7, kSm80, kL1Ways, fitted_l2(40 * kMiB), 2, 772},
-    ReplayProfile{"h100", "NVIDIA H100 SXM", 132, 8, kSm90, kL1Ways, fitted_l2(50 * kMiB), 2, 1190, kProfilerDirt},
-    ReplayProfile{"h200", "NVIDIA H200 SXM", 132, 8, kSm90, kL1Ways, fitted_l2(50 * kMiB), 2, 1697, kProfilerDirt},
+    ReplayProfile{"h100", "NVIDIA H100 SXM", 132, 8, kSm90, kL1Ways, fitted_l2(50 * kMiB), 2, 1190,
+                  kProfilerDirt},
+    ReplayProfile{"h200", "NVIDIA H200 SXM", 132, 8, kSm90, kL1Ways, fitted_l2(50 * kMiB), 2, 1697,
+                  kProfilerDirt},
 };
 
 }  // namespace

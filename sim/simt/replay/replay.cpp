@@ -29,7 +29,8 @@ struct Warp {
   std::uint8_t oldest = 0;        ///< of its loads under way
   std::uint64_t shared_done = 0;  ///< of the shared accesses that are its next request
   Time data_at = 0;               ///< when the last of its loads returns
-  std::array<std::uint32_t, ReplayOptions::kMostInFlight> returns{};  ///< of its last loads, low bits of the time
+  std::array<std::uint32_t, ReplayOptions::kMostInFlight>
+      returns{};  ///< of its last loads, low bits of the time
 };
 
 /// A place for a block on an SM.
@@ -81,9 +82,9 @@ class LaunchRun {
         has_tiles_(resources.static_shared_bytes + resources.dynamic_shared_bytes > 0),
         loads_in_flight_(has_tiles_ ? options.tile_loads_in_flight : options.loads_in_flight),
         block_count_(source.block_count()),
-        hbm_sector_cost_(replay.profile_.hbm_bytes_per_cycle == 0
-                             ? 0
-                             : kHbmParts * kTicksPerCycle * kSectorBytes / replay.profile_.hbm_bytes_per_cycle) {
+        hbm_sector_cost_(replay.profile_.hbm_bytes_per_cycle == 0 ? 0
+                                                                  : kHbmParts * kTicksPerCycle * kSectorBytes /
+                                                                        replay.profile_.hbm_bytes_per_cycle) {
     if (std::min(options.loads_in_flight, options.tile_loads_in_flight) < 1 ||
         std::max(options.loads_in_flight, options.tile_loads_in_flight) > ReplayOptions::kMostInFlight) {
       throw UsageError(fmt::format("a warp has 1 to {} loads under way", ReplayOptions::kMostInFlight));
@@ -300,7 +301,8 @@ class LaunchRun {
     } else if (load) {  // the next one has to wait until the oldest has returned
       warp.returns[warp.oldest] = static_cast<std::uint32_t>(data_at);
       if (++warp.oldest == loads_in_flight_) warp.oldest = 0;
-      const auto wait = static_cast<std::int32_t>(warp.returns[warp.oldest] - static_cast<std::uint32_t>(sm.clock));
+      const auto wait =
+          static_cast<std::int32_t>(warp.returns[warp.oldest] - static_cast<std::uint32_t>(sm.clock));
       if (wait > 0) {
         sm.ready ^= bit;
         sleep(sm, index, sm.clock + static_cast<Time>(wait));
@@ -316,7 +318,8 @@ class LaunchRun {
       sleep(sm, index, warp.data_at);
       return;
     }
-    const std::uint64_t all = warp.next->line(), now = std::min(all - warp.shared_done, options_.shared_in_a_row);
+    const std::uint64_t all = warp.next->line(),
+                        now = std::min(all - warp.shared_done, options_.shared_in_a_row);
     sm.ready ^= std::uint64_t{1} << index;
     const Time until = sm.clock + now * options_.shared_warp_ticks;
     sm.clock += now * options_.shared_ticks;

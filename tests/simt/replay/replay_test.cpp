@@ -250,9 +250,10 @@ TEST_CASE("a warp has so many loads under way, and the next one waits for the ol
   const auto cycles = [](int in_flight, std::uint64_t loads) {
     ReplayOptions options;
     options.loads_in_flight = in_flight;
-    return cold(Stream(1, 32, [=](std::uint64_t, int, WarpStream& out) {
-                  for (std::uint64_t i = 0; i < loads; ++i) out.load(i * 8);
-                }),
+    return cold(Stream(1, 32,
+                       [=](std::uint64_t, int, WarpStream& out) {
+                         for (std::uint64_t i = 0; i < loads; ++i) out.load(i * 8);
+                       }),
                 options)
         .cycles;
   };
@@ -265,7 +266,8 @@ TEST_CASE("a warp has so many loads under way, and the next one waits for the ol
   CHECK_THROWS_AS(cycles(ReplayOptions::kMostInFlight + 1, 1), UsageError);
 }
 
-TEST_CASE("HBM moves no more bytes a cycle than the profile says, and what is written back delays what is read") {
+TEST_CASE(
+    "HBM moves no more bytes a cycle than the profile says, and what is written back delays what is read") {
   ReplayProfile profile = replay_profile("h100");
   const auto bytes_per_cycle = [&](Stream stream) {
     Replay replay(profile);

@@ -10,6 +10,7 @@ Needs ncu and permission to read counters.
 
 import csv
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -42,10 +43,18 @@ def measured(program, folder):
 def main():
     arguments = sys.argv[1:]
     if len(arguments) not in (1, 2) or not all(text.isdecimal() and int(text) > 0 for text in arguments[1:]):
-        sys.exit(__doc__)
+        print(__doc__, file=sys.stderr)
+        return 2
     program, runs = arguments[0], int((arguments + ["8"])[1])
-    with tempfile.TemporaryDirectory() as folder:
-        all_runs = [measured(program, pathlib.Path(folder)) for _ in range(runs)]
+    if not pathlib.Path(program).is_file() or shutil.which("ncu") is None:
+        print(f"repeat.py: {program} or ncu is missing: build the one, install Nsight Compute", file=sys.stderr)
+        return 3
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            all_runs = [measured(program, pathlib.Path(folder)) for _ in range(runs)]
+    except subprocess.CalledProcessError as error:
+        print(f"repeat.py: ncu ended with exit code {error.returncode}: may this user read the counters?", file=sys.stderr)
+        return 3
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(SHAPE + ["runs"] + [f"{name}_{part}" for name in COUNTERS.values() for part in ("least", "middle", "most")])
     for launches in zip(*all_runs):
@@ -54,7 +63,8 @@ def main():
             values = [value[counter] for _, value in launches]
             figures += [round(min(values)), round(statistics.median(values)), round(max(values))]
         out.writerow([*launches[0][0], runs, *figures])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

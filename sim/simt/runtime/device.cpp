@@ -92,8 +92,10 @@ T atomic(void* p, int op, T value, T compare, const void* where) {
 extern "C" {
 
 int flashlab_barrier(int kind, int predicate) {
-  return worker_for("__syncthreads()")
-      .barrier(static_cast<BarrierKind>(kind), predicate, site_of(FLASHLAB_HERE));
+  Worker& worker = worker_for("__syncthreads()");
+  const std::uint32_t site = site_of(FLASHLAB_HERE);
+  const auto barrier = static_cast<BarrierKind>(kind);
+  return barrier == BarrierKind::plain ? worker.barrier(site) : worker.barrier_with(barrier, predicate, site);
 }
 
 void flashlab_syncwarp(std::uint32_t mask) {

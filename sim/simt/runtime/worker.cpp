@@ -76,7 +76,7 @@ void Worker::make_lane(Lane& lane) {
   lane.fiber = make_fiber(lane.stack + kStackBytes - stagger, kStackBytes - stagger - kGuardBytes, lane_main);
 }
 
-void Worker::resume(Lane& lane) {
+[[gnu::always_inline]] inline void Worker::resume(Lane& lane) {
   running.cursor = lane.cursor;
   running.end = lane.log + kLogEntries;
   running.lane = &lane;
@@ -231,7 +231,7 @@ void Worker::wait_for_log() {
 
 void Worker::let_others_come() { hand_over(); }
 
-int Worker::barrier(BarrierKind kind, int predicate, std::uint32_t site) {
+[[gnu::always_inline]] inline void Worker::come_to_barrier(std::uint32_t site) {
   Lane& lane = *running.lane;
   Warp& warp = warps_[lane.warp];
   lane.waiting = Waiting::barrier;
@@ -241,11 +241,23 @@ int Worker::barrier(BarrierKind kind, int predicate, std::uint32_t site) {
   if (waiting_at_barrier_++ == 0) barrier_site_ = site;
   if (site != barrier_site_) [[unlikely]]
     check_barrier_sites(lane);
-  if (kind != BarrierKind::plain) barrier_sum_ += predicate != 0;
+}
+
+// Needs nothing of its own stack when the lane goes on: half of what a barrier costs is fetching that.
+int Worker::barrier(std::uint32_t site) {
+  come_to_barrier(site);
+  hand_over();
+  running.lane->waiting = Waiting::no;
+  return 0;
+}
+
+int Worker::barrier_with(BarrierKind kind, int predicate, std::uint32_t site) {
+  barrier_sum_ += predicate != 0;
+  come_to_barrier(site);
   const std::uint32_t parity = barriers_passed_ & 1;
   const int threads = lane_count_ - static_cast<int>(done_);
   hand_over();
-  lane.waiting = Waiting::no;
+  running.lane->waiting = Waiting::no;
   const int sum = barrier_result_[parity];
   switch (kind) {
     case BarrierKind::plain:

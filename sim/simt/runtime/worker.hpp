@@ -113,7 +113,8 @@ class Worker {
   void add_to(LaunchCounters& total, TallyTable& tallies) const;
 
   // For the lanes of the running block:
-  int barrier(BarrierKind kind, int predicate, std::uint32_t site);
+  int barrier(std::uint32_t site);  // 0, for a hook that ends with it
+  int barrier_with(BarrierKind kind, int predicate, std::uint32_t site);
   Meeting& meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site);
   void leave(Meeting& meeting);
   /// The lanes of the warp that come here together: those that have come when no other can go on.
@@ -144,6 +145,7 @@ class Worker {
   void make_lane(Lane& lane);
   void resume(Lane& lane);
   void hand_over();
+  void come_to_barrier(std::uint32_t site);
   static Meeting* find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self);
   void run_warp(int warp);
   static void close_open_meetings(Warp& warp);

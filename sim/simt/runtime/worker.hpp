@@ -113,8 +113,8 @@ class Worker {
   void add_to(LaunchCounters& total, TallyTable& tallies) const;
 
   // For the lanes of the running block:
-  int barrier(std::uint32_t site);  // 0, for a hook that ends with it
-  int barrier_with(BarrierKind kind, int predicate, std::uint32_t site);
+  int barrier(std::uint32_t site);                                        // 0, for a hook that ends with it
+  int barrier_with(BarrierKind kind, int predicate, std::uint32_t site);  // one that counts
   Meeting& meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t value, std::uint32_t site);
   void leave(Meeting& meeting);
   /// The lanes of the warp that come here together: those that have come when no other can go on.

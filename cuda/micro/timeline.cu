@@ -3,6 +3,7 @@
 //   nvcc -std=c++20 -O3 -arch=sm_90 -I. -o timeline cuda/micro/timeline.cu
 //   ./timeline apart     how far apart the SMs of a GPC begin their tiles, and how many of their reads would merge before
 //                        L2 by the rule that the group "merging" of micro.cu found; one row a launch
+//   ./timeline drift     how far apart they are at the tiles 1, 2, 4, …
 //   ./timeline phases    how long a block loads, multiplies, …, by how many blocks share its SM
 //   ./timeline columns   naive_output: how far apart the warps are that read the same row of P, or the same rows of V
 
@@ -39,6 +40,7 @@ __device__ void barrier_with_mark() {
 #include "cuda/kernels/fused.cuh"
 #include "cuda/kernels/naive.cuh"
 #include "cuda/kernels/online_q.cuh"
+#include "cuda/kernels/registers.cuh"
 #include "cuda/kernels/tiled.cuh"
 #undef __syncthreads
 
@@ -101,11 +103,17 @@ struct Launch {
   const char* kernel;
   int heads, seq, dim;
   bool causal = false;
-  int rows() const { return kernel[0] == 'f' || kernel[0] == 'n' ? 8 : dim > 96 ? 16 : 32; }  // of a block
+  bool copies_ahead() const { return kernel[0] == 'r'; }  // registers: at each mark begins a copy of K or V
+  int rows() const {                                      // of a block
+    return copies_ahead() ? 128 : kernel[0] == 'f' || kernel[0] == 'n' ? 8 : dim > 96 ? 16 : 32;
+  }
   int row_tiles() const { return (seq + rows() - 1) / rows(); }
   /// The mark after which a block loads its i-th tile; below 0: at its beginning.
-  int mark(int tile) const { return kernel[0] == 'f' ? 2 * tile - 1 : 2 * tile; }
-  int tiles() const { return (seq + 31) / 32 * (kernel[0] == 'o' ? 1 : 2); }
+  int mark(int tile) const { return copies_ahead() ? tile : kernel[0] == 'f' ? 2 * tile - 1 : 2 * tile; }
+  int tiles() const {
+    if (copies_ahead()) return 2 * static_cast<int>(flashlab::ceil_div(seq, dim <= 64 ? 64 : 32)) - 1;
+    return (seq + 31) / 32 * (kernel[0] == 'o' ? 1 : 2);
+  }
 };
 
 std::int32_t between(unsigned from, unsigned to) { return static_cast<std::int32_t>(to - from); }
@@ -128,6 +136,7 @@ Marks marks_of(const std::vector<unsigned>& log, int row, int most) {
 }
 
 const char* phase_name(const Launch& l, int phase, int phases) {
+  if (l.copies_ahead()) return phase % 2 == 0 ? "product_k" : "product_v";
   const bool product = (phase % 2 == 0) == (l.kernel[0] == 'f'), late = phase >= (phases + 1) / 2;
   if (l.kernel[0] == 'o') return product ? "products" : "load_kv";
   if (l.kernel[0] == 't') return product ? (late ? "products" : "product_k") : late ? "load_kv" : "load_k";
@@ -141,23 +150,30 @@ void show_phases(const Launch& l, const std::vector<unsigned>& log, int blocks) 
     const Marks m = marks_of(log, b, kMarks);
     if (m.count > 1) resident[m.sm].emplace_back(m.at[0], m.at[m.count - 1]);
   }
-  std::map<std::pair<std::string, int>, std::vector<int>> cycles;
+  std::map<std::pair<std::string, int>, std::vector<int>> cycles, block_means;
   for (int b = 0; b < blocks; ++b) {
     const Marks m = marks_of(log, b, kMarks);
+    std::map<std::pair<std::string, int>, std::pair<long, int>> of_block;  // sum, count
     for (int i = 0; i + 1 < m.count; ++i) {
       const int length = between(m.at[i], m.at[i + 1]);
       const unsigned middle = m.at[i] + static_cast<unsigned>(length / 2);
       const auto shares = std::ranges::count_if(resident[m.sm], [&](const auto& one) {
         return between(one.first, middle) >= 0 && between(middle, one.second) >= 0;
       });
-      cycles[{phase_name(l, i, m.count - 1), static_cast<int>(shares)}].push_back(length);
+      const std::pair phase(std::string(phase_name(l, i, m.count - 1)), static_cast<int>(shares));
+      cycles[phase].push_back(length);
+      of_block[phase].first += length;
+      ++of_block[phase].second;
     }
+    for (const auto& [phase, sum] : of_block)
+      if (sum.second >= 8) block_means[phase].push_back(static_cast<int>(sum.first / sum.second));
   }
   for (const auto& [phase, lengths] : cycles) {
     if (lengths.size() < 200) continue;
-    std::printf("%s,%d,%d,%d,%d,%s,%d,%zu,%d,%d,%d\n", l.kernel, l.heads, l.seq, l.dim, l.causal,
+    const std::vector<int>& means = block_means[phase];
+    std::printf("%s,%d,%d,%d,%d,%s,%d,%zu,%d,%d,%d,%d,%d,%d\n", l.kernel, l.heads, l.seq, l.dim, l.causal,
                 phase.first.c_str(), phase.second, lengths.size(), median(lengths, 0.1), median(lengths),
-                median(lengths, 0.9));
+                median(lengths, 0.9), median(means, 0.1), median(means), median(means, 0.9));
   }
 }
 
@@ -246,16 +262,40 @@ void show_apart(const Launch& l, const std::vector<unsigned>& log, int blocks, c
               median(apart), median(apart, 0.9), merged / reads);
 }
 
+// Of the first block of each SM: how far the SMs of a GPC that read the same tile are apart, tile by tile.
+void show_drift(const Launch& l, const std::vector<unsigned>& log, int blocks, const std::vector<int>& gpcs) {
+  const int sms = static_cast<int>(gpcs.size()), row_tiles = l.row_tiles();
+  for (int tile = 1; tile < l.tiles(); tile *= 2) {
+    std::map<std::pair<int, int>, std::vector<unsigned>> loads;  // GPC, head
+    for (int b = 0; b < std::min(blocks, sms); ++b) {
+      const Marks m = marks_of(log, b, kMarks);
+      if (l.mark(tile) < m.count) loads[{gpcs[m.sm], b / row_tiles}].push_back(m.at[l.mark(tile)]);
+    }
+    std::vector<int> apart;
+    for (const auto& [key, times] : loads) {
+      std::vector<int> after;
+      for (const unsigned time : times) after.push_back(between(times.front(), time));
+      const int middle = median(after);
+      for (const int time : after)
+        if (after.size() >= 4) apart.push_back(std::abs(time - middle));
+    }
+    std::printf("%s,%d,%d,%d,%d,%d,%d,%d\n", l.kernel, l.heads, l.seq, l.dim, l.causal, tile, median(apart),
+                median(apart, 0.9));
+  }
+}
+
 std::vector<Launch> launches_of(const std::string& mode) {
-  if (mode == "apart") {
+  if (mode == "apart" || mode == "drift") {
     return {{"fused", 1, 4096, 64},    {"fused", 4, 512, 64},     {"fused", 4, 1000, 64},
             {"fused", 4, 1000, 128},   {"fused", 8, 2048, 64},    {"fused", 16, 1024, 64},
             {"tiled", 4, 512, 64},     {"tiled", 2, 1024, 128},   {"tiled", 4, 1000, 128},
             {"tiled", 8, 2048, 64},    {"tiled", 16, 1024, 64},   {"online_q", 4, 512, 64},
-            {"online_q", 8, 2048, 64}, {"online_q", 16, 1024, 64}};
+            {"online_q", 8, 2048, 64}, {"online_q", 16, 1024, 64},  {"registers", 4, 512, 64},
+            {"registers", 4, 1000, 64}, {"registers", 1, 4096, 64}, {"registers", 8, 2048, 64},
+            {"registers", 16, 1024, 64}};
   }
   std::vector<Launch> launches;
-  for (const char* kernel : {"fused", "tiled", "online_q", "naive_output"}) {
+  for (const char* kernel : {"fused", "tiled", "online_q", "registers", "naive_output"}) {
     if ((mode == "columns") != (kernel[0] == 'n')) continue;
     for (const Launch& shape : {Launch{kernel, 4, 1000, 64},
                                 {kernel, 4, 1000, 128},
@@ -277,8 +317,8 @@ std::vector<Launch> launches_of(const std::string& mode) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "apart";
-  if (mode != "apart" && mode != "phases" && mode != "columns") {
-    std::fprintf(stderr, "timeline: unknown \"%s\"; usage: timeline [apart|phases|columns]\n", mode.c_str());
+  if (mode != "apart" && mode != "drift" && mode != "phases" && mode != "columns") {
+    std::fprintf(stderr, "timeline: unknown \"%s\"; usage: timeline [apart|drift|phases|columns]\n", mode.c_str());
     return 2;
   }
   cudaDeviceProp card;
@@ -286,8 +326,9 @@ int main(int argc, char** argv) {
   const std::vector<int> gpcs = find_gpcs(card.multiProcessorCount);
   std::puts(mode == "apart"
                 ? "kernel,heads,seq,dim,blocks,tile_cycles,apart_cycles,apart_cycles_p90,reads_after_merging"
+            : mode == "drift" ? "kernel,heads,seq,dim,causal,tile,apart_cycles,apart_cycles_p90"
             : mode == "phases"
-                ? "kernel,heads,seq,dim,causal,phase,blocks_on_sm,count,cycles_p10,cycles,cycles_p90"
+                ? "kernel,heads,seq,dim,causal,phase,blocks_on_sm,count,cycles_p10,cycles,cycles_p90,block_mean_p10,block_mean,block_mean_p90"
                 : "kernel,heads,seq,dim,causal,key,sms_apart_cycles,row_apart_cycles_p10,row_apart_cycles,"
                   "row_apart_cycles_p90");
   const std::size_t log_bytes = std::size_t{16} << 20, other_bytes = std::size_t{256} << 20;
@@ -324,6 +365,11 @@ int main(int argc, char** argv) {
         case 'o':
           must(flashlab::launch_online_q(Q, K, V, O, L, l.heads, l.seq, l.dim, l.causal), l.kernel);
           break;
+        case 'r':
+          must(flashlab::launch_registers(Q, K, V, O, L,
+                                          {.batch = 1, .heads = l.heads, .kv_heads = l.heads, .seq = l.seq, .dim = l.dim, .causal = l.causal}),
+               l.kernel);
+          break;
         default:
           must(flashlab::with_shape(l.dim, l.causal,
                                     [=](auto shape) {
@@ -338,6 +384,7 @@ int main(int argc, char** argv) {
     must(cudaMemcpy(host.data(), log, log_bytes, cudaMemcpyDeviceToHost), "copy");
     const int blocks = l.heads * l.row_tiles();
     if (mode == "apart") show_apart(l, host, blocks, gpcs);
+    if (mode == "drift") show_drift(l, host, blocks, gpcs);
     if (mode == "phases") show_phases(l, host, blocks);
     if (mode == "columns") show_columns(l, host, blocks * (l.dim / 32) * 8, gpcs);
     for (float* array : {Q, K, V, O, L}) must(cudaFree(array), "free");

@@ -23,4 +23,16 @@ inline constexpr std::size_t kArithmeticClasses = 7;
 /// Thread instructions, a number a class.
 using ArithmeticCounts = std::array<std::uint64_t, kArithmeticClasses>;
 
+/// How long it keeps a warp, roughly.
+struct ArithmeticWork {
+  std::uint64_t arithmetic = 0;  ///< turns of a scheduler
+  std::uint64_t special = 0;     ///< instructions
+};
+inline ArithmeticWork work_of(const ArithmeticCounts& counts) {
+  const auto of = [&](Arithmetic which) { return counts[static_cast<std::size_t>(which)]; };
+  return {of(Arithmetic::fadd) + of(Arithmetic::fmul) + of(Arithmetic::ffma) +
+              2 * (of(Arithmetic::dadd) + of(Arithmetic::dmul) + of(Arithmetic::dfma)),
+          of(Arithmetic::special)};
+}
+
 }  // namespace flashlab::simt

@@ -3,6 +3,7 @@
 /// What a block of threads leaves behind when it has run: for each warp, the stream of 128-byte lines that its
 /// global-memory instructions touched, in order. Execution writes it, the replay through the caches reads it.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <stdexcept>
@@ -15,7 +16,7 @@ enum class LineOp : std::uint8_t {
   load_no_l1,  ///< cp.async.cg, ld.global.cg, TMA: L1 is passed by
   store,       ///< write-through
   atomic,      ///< performed at L2
-  shared,      ///< no line: LineRequest::line is how many accesses of shared memory the warp makes here
+  work,        ///< no line: LineRequest::line is a WarpWork
   barrier,     ///< __syncthreads: no line; the warp waits until every warp of its block is here
 };
 
@@ -46,6 +47,19 @@ struct LinePattern {
                                                  : count(first) + (lines - 2) * count(middle) + count(last));
   }
   bool operator==(const LinePattern&) const = default;
+};
+
+/// What a warp does between its requests for lines: warp instructions. Written as a line's number.
+struct WarpWork {
+  std::uint64_t shared = 0;      ///< accesses of shared memory and shuffles
+  std::uint64_t arithmetic = 0;  ///< in turns of a scheduler: sums, products and both together take one
+  std::uint64_t special = 0;     ///< exp, log, divisions, …
+
+  static constexpr std::uint64_t kMost = (1u << 14) - 1, kMostSpecial = (1u << 12) - 1;
+  std::uint64_t packed() const { return special << 28 | arithmetic << 14 | shared; }
+  static WarpWork of(std::uint64_t packed) {
+    return {packed & kMost, packed >> 14 & kMost, packed >> 28 & kMostSpecial};
+  }
 };
 
 /// A pattern at its place. Eight bytes, because a long kernel leaves hundreds of millions.
@@ -84,6 +98,16 @@ class TraceWriter {
       slot = (slot + 1) & (slots_.size() - 1);
     const std::uint32_t number = slots_[slot] != 0 ? slots_[slot] - 1 : add_pattern(pattern, slot);
     trace_->warps[warp].emplace_back(line, number);
+  }
+  void add(std::size_t warp, WarpWork work) {
+    while (work.shared + work.arithmetic + work.special != 0) {
+      const WarpWork some{std::min(work.shared, WarpWork::kMost), std::min(work.arithmetic, WarpWork::kMost),
+                          std::min(work.special, WarpWork::kMostSpecial)};
+      add(warp, some.packed(), {.op = LineOp::work, .lines = 0});
+      work.shared -= some.shared;
+      work.arithmetic -= some.arithmetic;
+      work.special -= some.special;
+    }
   }
   std::size_t pattern_count() const { return trace_->patterns.size(); }
 

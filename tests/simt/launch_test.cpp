@@ -114,7 +114,7 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
         for (std::size_t i = 0; i < warp.size(); ++i) {
           const LinePattern& p = trace.patterns.at(warp[i].pattern());
           barriers += p.op == LineOp::barrier;
-          if (p.op == LineOp::shared) shared += warp[i].line();
+          if (p.op == LineOp::work) shared += WarpWork::of(warp[i].line()).shared;
           sectors[p.op == LineOp::store] += p.lines == 0 ? 0 : p.sectors();
           for (int line = 0; p.op == LineOp::store && line < p.lines; ++line)
             ends_well &= p.of(line).whole == p.of(line).touched;

@@ -132,10 +132,14 @@ std::string mark_arithmetic(View assembly) {
       section.see(lines[i]);
       if (sum != 0 && hook == end && i == first) {
         const bool keep_flags = flags_live(lines, i, end);
+        const auto [arithmetic, special] = work_of(counts);
         out += fmt::format(
             "{0}\tpushq\t%rax\n\tmovq\t.Lflashlab_counters@gottpoff(%rip), %rax\n\tincq\t%fs:{1}(%rax)\n"
-            "\tpopq\t%rax\n{2}",
-            keep_flags ? "\tpushfq\n" : "", 8 * counters, keep_flags ? "\tpopfq\n" : "");
+            "\tmovq\tflashlab_counted_work@gottpoff(%rip), %rax\n",
+            keep_flags ? "\tpushfq\n" : "", 8 * counters);
+        if (arithmetic != 0) out += fmt::format("\taddq\t${}, %fs:(%rax)\n", arithmetic);
+        if (special != 0) out += fmt::format("\taddq\t${}, %fs:8(%rax)\n", special);
+        out += fmt::format("\tpopq\t%rax\n{}", keep_flags ? "\tpopfq\n" : "");
       }
       out += lines[i];
       out += '\n';

@@ -14,6 +14,7 @@ struct KernelResources {
   int registers_per_thread = 32;  ///< as ptxas reports
   Bytes static_shared_bytes = 0;
   Bytes dynamic_shared_bytes = 0;
+  int loads_in_flight = 8;  ///< of a warp, as the compiler's code has them; for the replay
 };
 
 struct Occupancy {

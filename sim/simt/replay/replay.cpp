@@ -26,9 +26,10 @@ struct Warp {
   const LinePattern* patterns = nullptr;
   std::uint32_t slot = 0;  ///< of its block, in the SM
   WarpState state = WarpState::ended;
-  std::uint8_t oldest = 0;        ///< of its loads under way
-  std::uint64_t shared_done = 0;  ///< of the shared accesses that are its next request
-  Time data_at = 0;               ///< when the last of its loads returns
+  std::uint8_t oldest = 0;       ///< of its loads under way
+  std::uint32_t turns_done = 0;  ///< of those that the work that is its next request takes
+  Time data_at = 0;              ///< when the last of its loads returns
+  Time copies_at = 0;            ///< and its asynchronous copies
   std::array<std::uint32_t, ReplayOptions::kMostInFlight>
       returns{};  ///< of its last loads, low bits of the time
 };
@@ -56,6 +57,7 @@ struct Sm {
   int turn_count = 0;
   std::uint64_t drawn = 0;  ///< bit i: warp i is among them
   std::uint64_t next_turn = 0;
+  std::uint64_t turns_made = 0, next_place = 0;
   int live_blocks = 0;
   Time clock = 0;
   Time last_end = 0;       ///< of a block
@@ -80,13 +82,12 @@ class LaunchRun {
         source_(source),
         options_(options),
         has_tiles_(resources.static_shared_bytes + resources.dynamic_shared_bytes > 0),
-        loads_in_flight_(has_tiles_ ? options.tile_loads_in_flight : options.loads_in_flight),
+        loads_in_flight_(resources.loads_in_flight),
         block_count_(source.block_count()),
         hbm_sector_cost_(replay.profile_.hbm_bytes_per_cycle == 0 ? 0
                                                                   : kHbmParts * kTicksPerCycle * kSectorBytes /
                                                                         replay.profile_.hbm_bytes_per_cycle) {
-    if (std::min(options.loads_in_flight, options.tile_loads_in_flight) < 1 ||
-        std::max(options.loads_in_flight, options.tile_loads_in_flight) > ReplayOptions::kMostInFlight) {
+    if (loads_in_flight_ < 1 || loads_in_flight_ > ReplayOptions::kMostInFlight) {
       throw UsageError(fmt::format("a warp has 1 to {} loads under way", ReplayOptions::kMostInFlight));
     }
     const Occupancy occupancy = simt::occupancy(resources, replay.profile_);
@@ -224,20 +225,27 @@ class LaunchRun {
     return (random_ >> 32) * below >> 32;
   }
 
-  // The ready warps of a block take turns; blocks, and in kernels without shared memory, whose warps no barrier brings
-  // together, all warps, are drawn by lot.
-  Time first_in_turn(const Sm& sm) {
-    if (!has_tiles_) return draw(kMaxWarps);
-    if (sm.slots.size() == 1) return sm.next_turn;
-    return draw(sm.slots.size()) * warps_per_block_ + sm.next_turn % warps_per_block_;
+  // The first warp that is ready from some place on: for part of the turns from the first place that has one, for the others
+  // from each place in turn, and there from each of a block's warps in turn. In kernels without shared memory, whose warps
+  // no barrier brings together, from the first warp on, or from any, by lot.
+  int next_of(Sm& sm, std::uint64_t open) {
+    if (!has_tiles_) return first_from(open, draw(256) < options_.oldest_first ? 0 : draw(kMaxWarps));
+    if (sm.slots.size() == 1) return first_from(open, sm.next_turn);
+    const std::uint64_t part = options_.oldest_first_with_tiles;
+    const std::uint64_t place = ++sm.turns_made * part % 256 < part
+                                    ? static_cast<std::uint64_t>(std::countr_zero(open)) / warps_per_block_
+                                    : sm.next_place++ % sm.slots.size();
+    return first_from(open, place * warps_per_block_ + sm.next_turn % warps_per_block_);
+  }
+  static int first_from(std::uint64_t warps, std::uint64_t from) {
+    const std::uint64_t after = warps & ~std::uint64_t{0} << from;
+    return std::countr_zero(after != 0 ? after : warps);
   }
   void draw_turns(Sm& sm) {
     while (sm.turn_count < kTurnsAhead) {
       const std::uint64_t open = sm.ready & ~sm.drawn;
       if (open == 0) return;
-      const Time from = first_in_turn(sm);
-      const std::uint64_t after = open & ~std::uint64_t{0} << from;
-      const int warp = std::countr_zero(after != 0 ? after : open);
+      const int warp = next_of(sm, open);
       sm.turns[static_cast<std::size_t>(sm.turn_count++)] = static_cast<std::uint8_t>(warp);
       sm.drawn |= std::uint64_t{1} << warp;
       sm.next_turn = static_cast<std::uint64_t>(warp + 1) % kMaxWarps;
@@ -275,15 +283,15 @@ class LaunchRun {
       sm.ready ^= bit;
       Slot& slot = sm.slots[warp.slot];
       ++slot.waiting;
-      slot.last = std::max({slot.last, sm.clock, warp.data_at});
+      slot.last = std::max({slot.last, sm.clock, warp.data_at, warp.copies_at});
       release_if_all_wait(sm, warp.slot);
       return;
     }
-    if (pattern->op == LineOp::shared) {
-      serve_shared(sm, index);
+    if (pattern->op == LineOp::work) {
+      serve_work(sm, index);
       return;
     }
-    const bool load = pattern->op != LineOp::store;
+    const LineOp op = pattern->op;
     if (pattern->more) prefetch_sets(sm, warp);
     Time lines = 0, data_at = 0;
     for (;;) {
@@ -293,16 +301,18 @@ class LaunchRun {
       if (!pattern->more || warp.next == warp.end) break;
       pattern = &warp.patterns[warp.next->pattern()];
     }
-    warp.data_at = std::max(warp.data_at, data_at);
+    Time& there = op == LineOp::load_no_l1 ? warp.copies_at : warp.data_at;
+    there = std::max(there, data_at);
     sm.clock += std::max(lines * kLineTicks, options_.instruction_ticks);
     if (warp.next == warp.end) {
       sm.ready ^= bit;
       end_warp(sm, index);
-    } else if (load) {  // the next one has to wait until the oldest has returned
+    } else if (op == LineOp::load ||
+               op == LineOp::atomic) {  // the next one has to wait until the oldest has returned
       warp.returns[warp.oldest] = static_cast<std::uint32_t>(data_at);
       if (++warp.oldest == loads_in_flight_) warp.oldest = 0;
-      const auto wait =
-          static_cast<std::int32_t>(warp.returns[warp.oldest] - static_cast<std::uint32_t>(sm.clock));
+      auto wait = static_cast<std::int32_t>(warp.returns[warp.oldest] - static_cast<std::uint32_t>(sm.clock));
+      if (has_tiles_) wait = std::max(wait, static_cast<std::int32_t>(options_.load_ticks));
       if (wait > 0) {
         sm.ready ^= bit;
         sleep(sm, index, sm.clock + static_cast<Time>(wait));
@@ -310,22 +320,31 @@ class LaunchRun {
     }
   }
 
-  /// Some of a warp's shared accesses: they keep the SM busy for a while, and the warp for longer.
-  void serve_shared(Sm& sm, std::size_t index) {
+  /// Some of a warp's work: it keeps the SM busy for a while, and the warp for longer.
+  void serve_work(Sm& sm, std::size_t index) {
     Warp& warp = sm.warps[index];
     if (warp.data_at > sm.clock) {  // what it loaded goes to shared memory first
       sm.ready ^= std::uint64_t{1} << index;
       sleep(sm, index, warp.data_at);
       return;
     }
-    const std::uint64_t all = warp.next->line(),
-                        now = std::min(all - warp.shared_done, options_.shared_in_a_row);
+    const WarpWork all = WarpWork::of(warp.next->line());
+    const std::uint64_t turns =
+        std::max<std::uint64_t>(1, (all.shared + options_.shared_in_a_row - 1) / options_.shared_in_a_row);
+    const auto part = [&](std::uint64_t whole) {
+      return whole * (warp.turns_done + 1) / turns - whole * warp.turns_done / turns;
+    };
+    const WarpWork now{
+        std::min(options_.shared_in_a_row, all.shared - warp.turns_done * options_.shared_in_a_row),
+        part(all.arithmetic), part(all.special)};
     sm.ready ^= std::uint64_t{1} << index;
-    const Time until = sm.clock + now * options_.shared_warp_ticks;
-    sm.clock += now * options_.shared_ticks;
-    warp.shared_done += now;
-    if (warp.shared_done == all) {
-      warp.shared_done = 0;
+    const Time until = sm.clock + now.shared * options_.shared_warp_ticks +
+                       now.arithmetic * options_.arithmetic_warp_ticks +
+                       now.special * options_.special_warp_ticks;
+    sm.clock += std::max(now.shared * options_.shared_ticks,
+                         now.arithmetic * options_.arithmetic_ticks + now.special * options_.special_ticks);
+    if (++warp.turns_done == turns) {
+      warp.turns_done = 0;
       ++warp.next;
     }
     warp.data_at = until;
@@ -340,8 +359,7 @@ class LaunchRun {
     Slot& slot = sm.slots[slot_index];
     if (slot.live == 0 || slot.waiting < slot.live) return;
     slot.waiting = 0;
-    const Time now = slot.last + (sm.live_blocks > 1 ? draw(options_.barrier_spread + 1) : 0);
-    slot.last = 0;
+    const Time now = std::exchange(slot.last, 0);
     for (std::size_t i = 0; i < warps_per_block_; ++i) {
       const std::size_t index = slot_index * warps_per_block_ + i;
       Warp& warp = sm.warps[index];
@@ -431,7 +449,7 @@ class LaunchRun {
           ready = std::max(ready, sm.clock + l2_latency(sm, l));
         });
         break;
-      case LineOp::shared:
+      case LineOp::work:
       case LineOp::barrier:
         break;
     }

@@ -62,11 +62,11 @@ struct ReplayOptions {
 
   /// An SM serves a line in four ticks, and an instruction in no less than this.
   std::uint64_t instruction_ticks = 5;
-  /// A warp with so many loads under way (kMostInFlight at most) waits for the oldest before the next. It waits for all
-  /// of them before shared accesses and barriers. In kernels with shared memory loads are stored there in order, and the
-  /// compiler has fewer registers for them.
-  static constexpr int kMostInFlight = 8;
-  int loads_in_flight = 8, tile_loads_in_flight = 7;
+  /// A warp with KernelResources::loads_in_flight (kMostInFlight at most) waits for the oldest before the next one, and
+  /// for all of them before shared accesses and barriers; for asynchronous copies at barriers only. In kernels with
+  /// shared memory the next instruction comes no sooner than load_ticks after a load.
+  static constexpr int kMostInFlight = 16;
+  std::uint64_t load_ticks = 240;
   /// A load that hits L1 returns after this, or when the line's miss returns.
   std::uint64_t l1_ticks = 132;
   /// A load that hits L2 returns after l2_ticks, and up to so much later: by GPC, by line, and by way from SM to line.
@@ -75,12 +75,16 @@ struct ReplayOptions {
   std::uint64_t fill_ticks = 2;
   /// What L2 lacks comes this much later, up to hbm_spread_lines more by line, and up to hbm_spread more by chance.
   std::uint64_t hbm_ticks = 1200, hbm_spread_lines = 900, hbm_spread = 240;
-  /// An access of shared memory keeps the SM busy for shared_ticks, and its warp for shared_warp_ticks. A warp does so
-  /// many in a row; where blocks share an SM, chance decides whose turn is next.
-  std::uint64_t shared_ticks = 4, shared_warp_ticks = 28;
-  std::uint64_t shared_in_a_row = 4;
-  /// Where blocks share an SM, a barrier opens up to so much later, by chance.
-  std::uint64_t barrier_spread = 160;
+  /// What a warp does between its requests keeps the SM busy, and the warp for longer. An access of shared memory takes
+  /// the whole SM, arithmetic one of its four schedulers, so that the longer of both counts. A warp makes so many
+  /// accesses in a row, with their part of the arithmetic.
+  std::uint64_t shared_ticks = 4, shared_warp_ticks = 24;
+  std::uint64_t arithmetic_ticks = 1, arithmetic_warp_ticks = 4;
+  std::uint64_t special_ticks = 8, special_warp_ticks = 80;
+  std::uint64_t shared_in_a_row = 2;
+  /// Of 256 turns so many go to the block that came first, or near to it (in a kernel without shared memory, to the first
+  /// warp that is ready); the others to all in turn (by lot).
+  std::uint64_t oldest_first = 64, oldest_first_with_tiles = 160;
   /// The first blocks start one after the other, so far apart.
   std::uint64_t deal_ticks = 4;
   /// A place that is free gets its next block so much later, and up to the spread more.

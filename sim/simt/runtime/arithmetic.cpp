@@ -1,6 +1,7 @@
 #include "sim/simt/runtime/arithmetic.hpp"
 
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "sim/simt/runtime/worker.hpp"
@@ -16,6 +17,8 @@ struct Row {
 }  // namespace
 
 extern "C" {
+/// The added code adds to it.
+__thread flashlab::simt::ArithmeticWork flashlab_counted_work __attribute__((tls_model("initial-exec")));
 extern const Row __start_flashlab_arithmetic[] __attribute__((weak, visibility("hidden")));
 extern const Row __stop_flashlab_arithmetic[] __attribute__((weak, visibility("hidden")));
 }
@@ -52,6 +55,7 @@ struct Uncounted {
   struct Slot {
     std::uint32_t site = 0;
     std::uint64_t times = 0;
+    ArithmeticWork work{};
   } recent[256];
   std::unordered_map<std::uint32_t, std::uint64_t> others;
 };
@@ -67,14 +71,16 @@ void note_uncounted(std::uint32_t site) {
   Uncounted::Slot& slot = u.recent[site * 0x9E3779B1u >> 24];
   if (slot.site != site) {
     if (slot.times != 0) u.others[slot.site] += slot.times;
-    slot = {site, 0};
+    slot = {site, 0, arithmetic_work_at(site)};
   }
   ++slot.times;
+  if (slot.work.arithmetic + slot.work.special != 0) running.worker->add_work_of_lane(slot.work);
 }
 
 void forget_arithmetic() {
   for (const Row* row : table().counted) row->counters()[row->where] = 0;
   uncounted() = {};
+  flashlab_counted_work = {};
 }
 
 void add_arithmetic(ArithmeticCounts& total) {
@@ -87,5 +93,13 @@ void add_arithmetic_at(std::uint32_t site, std::uint64_t threads, ArithmeticCoun
   const auto it = table().by_site.find(site);
   if (it != table().by_site.end()) add(*it->second, threads, total);
 }
+
+ArithmeticWork arithmetic_work_at(std::uint32_t site) {
+  ArithmeticCounts counts{};
+  add_arithmetic_at(site, 1, counts);
+  return work_of(counts);
+}
+
+ArithmeticWork take_counted_work() { return std::exchange(flashlab_counted_work, {}); }
 
 }  // namespace flashlab::simt

@@ -19,4 +19,9 @@ void add_arithmetic(ArithmeticCounts& total);
 /// The part that the accesses of one instruction tell: `threads` of them.
 void add_arithmetic_at(std::uint32_t site, std::uint64_t threads, ArithmeticCounts& total);
 
+/// How long it takes, for the trace.
+ArithmeticWork arithmetic_work_at(std::uint32_t site);
+/// What blocks with a counter have done on this OS thread since the last call, added up over lanes.
+ArithmeticWork take_counted_work();
+
 }  // namespace flashlab::simt

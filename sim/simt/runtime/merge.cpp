@@ -12,6 +12,7 @@
 #include <bit>
 #include <utility>
 
+#include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/line_runs.hpp"
 #include "sim/simt/runtime/memory.hpp"
 #include "sim/simt/runtime/worker.hpp"
@@ -264,8 +265,9 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
   if ((bits & (width - 1)) != 0) [[unlikely]]
     report_misaligned(tally, a);
   if (tally.counted.requests == 0) [[unlikely]]
-    tally.sample = sample_of(a, block_, current_warp_, tally.low);
+    begin_tally(tally, a);
   tally.counted.requests += 1;
+  add_work(warps_[current_warp_].work, tally.work);
   tally.counted.threads += lanes;
   tally.counted.bytes += lanes * width;
   tally.divergent += a.mask != warps_[current_warp_].lanes;
@@ -275,14 +277,14 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     tally.counted.sectors += sectors;
     tally.counted.ideal_sectors += std::min(sectors, dense);
     if (trace_ != nullptr) {
-      if (warps_[current_warp_].shared_accesses >= kSharedTogether) trace_shared(current_warp_);
+      if (warps_[current_warp_].work.shared >= kSharedTogether) trace_work(current_warp_);
       add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key),
                 line_op(kind_of_key(key)), a);
     }
     if (job_->checks.unwritten) check_written(tally, a);
     return;
   }
-  ++warps_[current_warp_].shared_accesses;
+  ++warps_[current_warp_].work.shared;
   const Wavefronts w = count_wavefronts(a, op_of(kind_of_key(key)) == Op::store);
   tally.counted.wavefronts += static_cast<std::uint64_t>(w.count);
   tally.counted.conflicts += static_cast<std::uint64_t>(w.count - w.ideal);
@@ -294,11 +296,22 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
   if (job_->checks.races || job_->checks.unwritten) check_shared(tally, a);
 }
 
-/// Mentions a warp's shared accesses in its trace: the replay needs to know how long they keep it, not what they do.
-void Worker::trace_shared(int warp) {
-  const std::uint64_t made = std::exchange(warps_[warp].shared_accesses, 0);
-  if (trace_ == nullptr || made == 0) return;
-  trace_writer_.add(static_cast<std::size_t>(warp), made, {.op = LineOp::shared, .lines = 0});
+/// The first request of an instruction.
+void Worker::begin_tally(SiteTally& tally, const WarpAccess& a) {
+  tally.sample = sample_of(a, block_, current_warp_, tally.low);
+  tally.work = arithmetic_work_at(site_of_key(tally.key));
+}
+
+/// Mentions in a warp's trace what it did beside its requests: the replay needs to know how long that keeps it. In a kernel
+/// without shared memory the requests say enough.
+void Worker::trace_work(int warp) {
+  WarpWork done = std::exchange(warps_[warp].work, {});
+  WarpWork& lanes = warps_[warp].work_of_lanes;
+  done.arithmetic += lanes.arithmetic / kWarp;
+  done.special += lanes.special / kWarp;
+  lanes = {0, lanes.arithmetic % kWarp, lanes.special % kWarp};
+  if (trace_ == nullptr || static_shared_bytes_ + job_->shape->dynamic_shared_bytes == 0) return;
+  trace_writer_.add(static_cast<std::size_t>(warp), done);
 }
 
 void Worker::check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high) {

@@ -9,6 +9,7 @@
 
 #include "sim/simt/banks.hpp"
 #include "sim/simt/counters.hpp"
+#include "sim/simt/runtime/arithmetic.hpp"
 #include "sim/simt/runtime/entry.hpp"
 
 namespace flashlab::simt {
@@ -73,6 +74,7 @@ struct SiteTally {
   bool shared = false;
   MemoryCounters counted;
   std::uint64_t divergent = 0;
+  ArithmeticWork work;                  ///< of its block of code, a request
   WarpSample sample;                    ///< the first request
   Offset low = 1, high = 0;             ///< the allocation that it reached last: [low, high)
   std::optional<MergePredictor> merge;  ///< 32-bit shared loads only

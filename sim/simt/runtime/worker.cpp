@@ -142,7 +142,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.lanes = lanes == kWarp ? ~0u : (1u << lanes) - 1;
     warp.ready = warp.lanes;
     warp.full = warp.at_barrier = warp.done = 0;
-    warp.shared_accesses = 0;
+    warp.work = warp.work_of_lanes = {};
     for (auto& meeting : warp.meetings) meeting->mask = 0;
     warp.last_meeting = nullptr;
   }
@@ -172,7 +172,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
 void Worker::run_all_warps() {
   run_until_done();
   if (trace_ == nullptr) return;
-  for (int w = 0; w < warp_count_; ++w) trace_shared(w);
+  for (int w = 0; w < warp_count_; ++w) trace_work(w);
   for (const auto& warp : trace_->warps) requests_a_warp_ = std::max(requests_a_warp_, warp.size());
 }
 
@@ -204,6 +204,7 @@ void Worker::run_warp(int index) {
       running = {};
       if (failed_) throw LaunchFailure{};
     }
+    add_work(warp.work_of_lanes, take_counted_work());
     // A lane that spins until another lane or warp acts must let it: after many full logs everything logged counts.
     const bool force = ++rounds % 64 == 0;
     merge(warp, force || warp.full == 0);
@@ -283,7 +284,7 @@ bool Worker::release_barrier() {
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
     counters_.barriers += 1;
-    trace_shared(w);
+    trace_work(w);
     if (trace_ != nullptr)
       trace_writer_.add(static_cast<std::size_t>(w), 0,
                         {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
@@ -338,6 +339,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
   meeting->arrived |= self;
   if (meeting->arrived == mask) {
     counters_.collectives += kind != CollectiveKind::matrix;
+    warp.work.shared += kind == CollectiveKind::shuffle;
     warp.ready |= mask & ~self;
   } else {
     lane.waiting = Waiting::collective;

@@ -33,6 +33,7 @@ struct Running {
 extern __thread Running running __attribute__((tls_model("initial-exec")));
 
 inline constexpr int kWarp = 32;
+inline constexpr std::uint64_t kMatrixTurns = 8;  // of a scheduler, that a warp's matrix product takes
 inline constexpr int kMaxBlockThreads = 1024;
 inline constexpr int kLogEntries =
     256;  // by trial: longer logs leave the L1 and L2 caches, shorter ones switch lanes more often
@@ -72,10 +73,15 @@ struct alignas(64) Lane {  // one line of the processor's cache
 struct Warp {
   std::uint32_t lanes = 0;  // that exist
   std::uint32_t ready = 0, full = 0, at_barrier = 0, done = 0;
-  std::uint64_t shared_accesses = 0;  // that the trace does not mention yet
+  WarpWork work, work_of_lanes;  // that the trace does not mention yet: the warp's; of each lane, added up
   std::vector<std::unique_ptr<Meeting>> meetings;
   Meeting* last_meeting = nullptr;  // the one that lanes came to last
 };
+
+inline void add_work(WarpWork& sum, const ArithmeticWork& work) {
+  sum.arithmetic += work.arithmetic;
+  sum.special += work.special;
+}
 
 enum class BarrierKind : std::uint8_t { plain, count, all, any };
 
@@ -124,7 +130,11 @@ class Worker {
   void before_global_atomic();
   void count_matrix_product(std::uint64_t flops) {
     ++counters_.matrix_products;
+    warps_[running.lane->warp].work.arithmetic += kMatrixTurns;
     counters_.matrix_flops += flops;
+  }
+  void add_work_of_lane(const ArithmeticWork& work) {
+    add_work(warps_[running.lane->warp].work_of_lanes, work);
   }
   void* shared_slot(std::uint32_t offset, std::uint32_t bytes);
   void* dynamic_shared() const;
@@ -165,7 +175,8 @@ class Worker {
   std::uint32_t merge_first(std::uint32_t mask, const Entry* const* heads);
   void account(std::uint32_t key, WarpAccess& a);
   void account_part(std::uint32_t key, const WarpAccess& a, bool shared);
-  void trace_shared(int warp);
+  [[gnu::cold]] void begin_tally(SiteTally& tally, const WarpAccess& a);
+  void trace_work(int warp);
   void check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high);
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);

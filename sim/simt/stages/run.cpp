@@ -66,9 +66,15 @@ StageRun run_stage(std::string_view slug, const Problem& problem, const Tensor& 
       const KernelResources resources{.threads_per_block = static_cast<int>(s.block.count()),
                                       .registers_per_thread = registers,
                                       .static_shared_bytes = s.static_shared_bytes,
-                                      .dynamic_shared_bytes = s.dynamic_shared_bytes};
+                                      .dynamic_shared_bytes = s.dynamic_shared_bytes,
+                                      .loads_in_flight = stage.loads_in_flight};
       ReplayOptions replay_options;
       const std::string_view kernel = stage.kernels.at(run.kernels.size());
+      if (options.traces) {
+        options.traces(kernel, launch, resources);
+        run.kernels.emplace_back();
+        return;
+      }
       if (options.progress) {
         replay_options.progress = [&](std::uint64_t done, std::uint64_t total) {
           options.progress(kernel, done, total);

@@ -36,6 +36,8 @@ struct StageOptions {
   bool checks = false;                        ///< look for races and reads of unwritten memory too; slower
   std::optional<int> registers_per_thread{};  ///< for the occupancy; by default what sm_90 gives the stage
   std::function<void(std::string_view kernel, std::uint64_t done, std::uint64_t total)> progress{};
+  /// With a card: takes the traces of each kernel in place of its caches.
+  std::function<void(std::string_view kernel, BlockSource& blocks, const KernelResources& resources)> traces{};
 };
 
 /// Runs a stage on Q (batch, heads, N, d), K and V (batch, kv_heads, N, d): any N ≥ 1, the types and d that its kernel

@@ -16,9 +16,13 @@ using namespace flashlab::simt;
 
 namespace {
 
-ReplayCounters cold(Stream stream, const ReplayOptions& options = {}) {
+ReplayCounters cold(Stream stream, const KernelResources& resources, const ReplayOptions& options = {}) {
   Replay replay(replay_profile("h100"));
-  return replay.launch(stream, stream.resources(), options);
+  return replay.launch(stream, resources, options);
+}
+ReplayCounters cold(Stream stream, const ReplayOptions& options = {}) {
+  const KernelResources resources = stream.resources();
+  return cold(std::move(stream), resources, options);
 }
 
 double mib(Bytes bytes) { return static_cast<double>(bytes) / (1 << 20); }
@@ -230,31 +234,76 @@ TEST_CASE(
   CHECK(c.sites[3].requests == 2);
 }
 
-TEST_CASE("a warp waits for its loads and spends time on shared memory, which touches no line") {
-  const auto cycles = [](std::uint64_t loads, std::uint64_t shared) {
-    const ReplayCounters c = cold(Stream(1, 32, [=](std::uint64_t, int, WarpStream& out) {
+TEST_CASE("a warp waits for its loads and spends time on its work, which touches no line") {
+  const auto cycles = [](std::uint64_t loads, const WarpWork& work, int warps = 1) {
+    const ReplayCounters c = cold(Stream(1, 32 * warps, [=](std::uint64_t, int, WarpStream& out) {
       for (std::uint64_t i = 0; i < loads; ++i) out.load(i);
-      if (shared > 0) out.shared(shared);
+      out.work(work);
     }));
     CHECK(c.load_requests == loads);
     CHECK(c.hbm_read_bytes == loads * 128);
     return c.cycles;
   };
   const ReplayOptions o;
-  CHECK(cycles(8, 0) < cycles(16, 0));  // the ninth waits for the first eight
-  CHECK(cycles(16, 0) >= 2 * o.hbm_ticks / 4);
-  CHECK(cycles(0, 1000) == 1000 * o.shared_warp_ticks / 4);
+  CHECK(cycles(8, {}) < cycles(16, {}));  // the ninth waits for the first eight
+  CHECK(cycles(16, {}) >= 2 * o.hbm_ticks / 4);
+  CHECK(cycles(0, {.shared = 1000}) == 1000 * o.shared_warp_ticks / 4);
+  CHECK(cycles(0, {.shared = 1000, .arithmetic = 5000, .special = 300}) ==
+        (1000 * o.shared_warp_ticks + 5000 * o.arithmetic_warp_ticks + 300 * o.special_warp_ticks) / 4);
+  CHECK(cycles(0, {.shared = 50'000}) == 50'000 * o.shared_warp_ticks / 4);  // more than one request tells
+  // Many warps keep the SM busy: with shared accesses, or with arithmetic when that takes longer.
+  const auto is_bound = [&](const WarpWork& work, std::uint64_t ticks) {
+    CHECK(static_cast<double>(cycles(0, work, 32)) ==
+          doctest::Approx(static_cast<double>(32 * ticks) / 4).epsilon(0.08));
+  };
+  is_bound({.shared = 1000, .arithmetic = 3000}, 1000 * o.shared_ticks);
+  is_bound({.shared = 1000, .arithmetic = 8000}, 8000 * o.arithmetic_ticks);
+}
+
+TEST_CASE("asynchronous copies hold up nothing but a barrier") {
+  const auto cycles = [](LineOp op, bool barrier) {
+    return cold(Stream(1, 32,
+                       [=](std::uint64_t, int, WarpStream& out) {
+                         for (std::uint64_t i = 0; i < 64; ++i) out.touch(op, i * 8, 0xF);
+                         if (barrier) out.barrier();
+                         out.work({.shared = 10});
+                       }))
+        .cycles;
+  };
+  const ReplayOptions o;
+  CHECK(cycles(LineOp::load, false) > 64 / 8 * o.hbm_ticks / 4);
+  CHECK(cycles(LineOp::load_no_l1, false) < o.hbm_ticks / 4);
+  CHECK(cycles(LineOp::load_no_l1, true) > o.hbm_ticks / 4);
+  CHECK(cycles(LineOp::load_no_l1, true) < cycles(LineOp::load, false) / 4);
+}
+
+TEST_CASE("where blocks share an SM, the one that came first is ahead") {
+  // Two blocks an SM, with more work than it does at once. At the end one stores to a line that the other loads: who finds
+  // it there came later.
+  for (const std::uint64_t reader : {0, 1}) {
+    Stream stream(264, 512, [=](std::uint64_t block, int warp, WarpStream& out) {
+      out.work({.shared = 10'000});
+      if (warp != 0) return;
+      const std::uint64_t line = 1000 + block % 132 * 8;
+      if (block / 132 == reader) {
+        out.touch(LineOp::load, line, 0xF);
+      } else {
+        out.touch(LineOp::store, line, 0xF, 0xF);
+      }
+    });
+    const ReplayCounters c = cold(stream, {.threads_per_block = 512, .static_shared_bytes = 48 * 1024});
+    CHECK(c.resident_blocks == 264);
+    CHECK(c.load_l1_hit_sectors == reader * 132 * 4);
+  }
 }
 
 TEST_CASE("a warp has so many loads under way, and the next one waits for the oldest") {
   const auto cycles = [](int in_flight, std::uint64_t loads) {
-    ReplayOptions options;
-    options.loads_in_flight = in_flight;
     return cold(Stream(1, 32,
                        [=](std::uint64_t, int, WarpStream& out) {
                          for (std::uint64_t i = 0; i < loads; ++i) out.load(i * 8);
                        }),
-                options)
+                {.threads_per_block = 32, .loads_in_flight = in_flight})
         .cycles;
   };
   for (const int in_flight : {1, 2, 4, 8}) {
@@ -277,7 +326,7 @@ TEST_CASE(
   const auto bound = static_cast<double>(profile.hbm_bytes_per_cycle);
   CHECK(bytes_per_cycle(read_stream(64, 1)) < bound);
   CHECK(bytes_per_cycle(read_stream(64, 1)) > 0.9 * bound);
-  CHECK(bytes_per_cycle(copy_stream(64)) < 0.85 * bound);
+  CHECK(bytes_per_cycle(copy_stream(64)) < 0.9 * bound);
   profile.hbm_bytes_per_cycle = 0;
   CHECK(bytes_per_cycle(read_stream(64, 1)) > 2 * bound);
 }

@@ -20,7 +20,7 @@ class WarpStream {
   /// `lines` whole lines from `line` on: what 32 lanes × 16 bytes (4 lines) or 32 × 4 bytes (1 line) touch.
   void load(std::uint64_t line, int lines = 1) { put(LineOp::load, line, lines, {0xF, 0}); }
   void store(std::uint64_t line, int lines = 1) { put(LineOp::store, line, lines, {0xF, 0xF}); }
-  void shared(std::uint64_t accesses) { trace_.add(warp_, accesses, {.op = LineOp::shared, .lines = 0}); }
+  void work(const WarpWork& work) { trace_.add(warp_, work); }
   void barrier() { trace_.add(warp_, 0, {.op = LineOp::barrier, .lines = 0}); }
   /// One line of an instruction, `left` more to follow.
   void touch(LineOp op, std::uint64_t line, SectorMask sectors, SectorMask whole = 0, int left = 0,

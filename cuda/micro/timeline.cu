@@ -5,6 +5,7 @@
 //                        L2 by the rule that the group "merging" of micro.cu found; one row a launch
 //   ./timeline drift     how far apart they are at the tiles 1, 2, 4, …
 //   ./timeline phases    how long a block loads, multiplies, …, by how many blocks share its SM
+//   ./timeline ranks     how fast each of the blocks is that share an SM, by the order in which they came
 //   ./timeline columns   naive_output: how far apart the warps are that read the same row of P, or the same rows of V
 
 #include <cuda_runtime.h>
@@ -177,6 +178,30 @@ void show_phases(const Launch& l, const std::vector<unsigned>& log, int blocks) 
   }
 }
 
+// Of the blocks that an SM has first: the time from mark to mark in the first half of each, by its rank among them.
+void show_ranks(const Launch& l, const std::vector<unsigned>& log, int blocks) {
+  std::map<int, std::vector<Marks>> of_sm;  // in order of the blocks
+  for (int b = 0; b < blocks; ++b) {
+    const Marks m = marks_of(log, b, kMarks);
+    if (m.count > 8) of_sm[m.sm].push_back(m);
+  }
+  std::map<std::pair<int, int>, std::vector<int>> cycles;  // blocks on the SM, rank
+  for (auto& [sm, all] : of_sm) {
+    const unsigned middle = all[0].at[all[0].count / 2];
+    std::erase_if(all, [&](const Marks& m) { return between(m.at[0], middle) < 0; });
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      const Marks& m = all[rank];
+      cycles[{static_cast<int>(all.size()), static_cast<int>(rank)}].push_back(
+          between(m.at[0], m.at[m.count / 2]) / (m.count / 2));
+    }
+  }
+  for (const auto& [key, times] : cycles) {
+    if (times.size() < 8) continue;
+    std::printf("%s,%d,%d,%d,%d,%d,%d,%zu,%d,%d,%d\n", l.kernel, l.heads, l.seq, l.dim, l.causal, key.first,
+                key.second, times.size(), median(times, 0.1), median(times), median(times, 0.9));
+  }
+}
+
 void show_columns(const Launch& l, const std::vector<unsigned>& log, int rows, const std::vector<int>& gpcs) {
   const int columns = l.dim / 32;
   std::map<std::tuple<int, int, int>, std::map<int, unsigned>>
@@ -285,12 +310,12 @@ void show_drift(const Launch& l, const std::vector<unsigned>& log, int blocks, c
 }
 
 std::vector<Launch> launches_of(const std::string& mode) {
-  if (mode == "apart" || mode == "drift") {
-    return {{"fused", 1, 4096, 64},    {"fused", 4, 512, 64},     {"fused", 4, 1000, 64},
-            {"fused", 4, 1000, 128},   {"fused", 8, 2048, 64},    {"fused", 16, 1024, 64},
-            {"tiled", 4, 512, 64},     {"tiled", 2, 1024, 128},   {"tiled", 4, 1000, 128},
-            {"tiled", 8, 2048, 64},    {"tiled", 16, 1024, 64},   {"online_q", 4, 512, 64},
-            {"online_q", 8, 2048, 64}, {"online_q", 16, 1024, 64},  {"registers", 4, 512, 64},
+  if (mode == "apart" || mode == "drift" || mode == "ranks") {
+    return {{"fused", 1, 4096, 64},     {"fused", 4, 512, 64},      {"fused", 4, 1000, 64},
+            {"fused", 4, 1000, 128},    {"fused", 8, 2048, 64},     {"fused", 16, 1024, 64},
+            {"tiled", 4, 512, 64},      {"tiled", 2, 1024, 128},    {"tiled", 4, 1000, 128},
+            {"tiled", 8, 2048, 64},     {"tiled", 16, 1024, 64},    {"online_q", 4, 512, 64},
+            {"online_q", 8, 2048, 64},  {"online_q", 16, 1024, 64}, {"registers", 4, 512, 64},
             {"registers", 4, 1000, 64}, {"registers", 1, 4096, 64}, {"registers", 8, 2048, 64},
             {"registers", 16, 1024, 64}};
   }
@@ -317,8 +342,9 @@ std::vector<Launch> launches_of(const std::string& mode) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "apart";
-  if (mode != "apart" && mode != "drift" && mode != "phases" && mode != "columns") {
-    std::fprintf(stderr, "timeline: unknown \"%s\"; usage: timeline [apart|drift|phases|columns]\n", mode.c_str());
+  if (mode != "apart" && mode != "drift" && mode != "phases" && mode != "ranks" && mode != "columns") {
+    std::fprintf(stderr, "timeline: unknown \"%s\"; usage: timeline [apart|drift|phases|ranks|columns]\n",
+                 mode.c_str());
     return 2;
   }
   cudaDeviceProp card;
@@ -326,9 +352,12 @@ int main(int argc, char** argv) {
   const std::vector<int> gpcs = find_gpcs(card.multiProcessorCount);
   std::puts(mode == "apart"
                 ? "kernel,heads,seq,dim,blocks,tile_cycles,apart_cycles,apart_cycles_p90,reads_after_merging"
+            : mode == "ranks"
+                ? "kernel,heads,seq,dim,causal,blocks_on_sm,rank,count,cycles_p10,cycles,cycles_p90"
             : mode == "drift" ? "kernel,heads,seq,dim,causal,tile,apart_cycles,apart_cycles_p90"
             : mode == "phases"
-                ? "kernel,heads,seq,dim,causal,phase,blocks_on_sm,count,cycles_p10,cycles,cycles_p90,block_mean_p10,block_mean,block_mean_p90"
+                ? "kernel,heads,seq,dim,causal,phase,blocks_on_sm,count,cycles_p10,cycles,cycles_p90,"
+                  "block_mean_p10,block_mean,block_mean_p90"
                 : "kernel,heads,seq,dim,causal,key,sms_apart_cycles,row_apart_cycles_p10,row_apart_cycles,"
                   "row_apart_cycles_p90");
   const std::size_t log_bytes = std::size_t{16} << 20, other_bytes = std::size_t{256} << 20;
@@ -367,7 +396,12 @@ int main(int argc, char** argv) {
           break;
         case 'r':
           must(flashlab::launch_registers(Q, K, V, O, L,
-                                          {.batch = 1, .heads = l.heads, .kv_heads = l.heads, .seq = l.seq, .dim = l.dim, .causal = l.causal}),
+                                          {.batch = 1,
+                                           .heads = l.heads,
+                                           .kv_heads = l.heads,
+                                           .seq = l.seq,
+                                           .dim = l.dim,
+                                           .causal = l.causal}),
                l.kernel);
           break;
         default:
@@ -386,6 +420,7 @@ int main(int argc, char** argv) {
     if (mode == "apart") show_apart(l, host, blocks, gpcs);
     if (mode == "drift") show_drift(l, host, blocks, gpcs);
     if (mode == "phases") show_phases(l, host, blocks);
+    if (mode == "ranks") show_ranks(l, host, blocks);
     if (mode == "columns") show_columns(l, host, blocks * (l.dim / 32) * 8, gpcs);
     for (float* array : {Q, K, V, O, L}) must(cudaFree(array), "free");
   }

@@ -101,7 +101,7 @@ TEST_CASE("counts and results are the same on one processor and on several") {
 
 TEST_CASE("an observer gets every block's line requests, whose sectors are those that the launch counts") {
   RunOptions options;
-  std::uint64_t sectors[2] = {0, 0}, blocks = 0, barriers = 0, shared = 0;
+  std::uint64_t sectors[2] = {0, 0}, blocks = 0, barriers = 0, shared = 0, arithmetic = 0;
   bool ends_well = true;
   options.observer = [&](Launch& launch) {
     CHECK(launch.shape().block == Dim3{32, 8, 1});
@@ -114,7 +114,10 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
         for (std::size_t i = 0; i < warp.size(); ++i) {
           const LinePattern& p = trace.patterns.at(warp[i].pattern());
           barriers += p.op == LineOp::barrier;
-          if (p.op == LineOp::work) shared += WarpWork::of(warp[i].line()).shared;
+          if (p.op == LineOp::work) {
+            shared += WarpWork::of(warp[i].line()).shared;
+            arithmetic += WarpWork::of(warp[i].line()).arithmetic;
+          }
           sectors[p.op == LineOp::store] += p.lines == 0 ? 0 : p.sectors();
           for (int line = 0; p.op == LineOp::store && line < p.lines; ++line)
             ends_well &= p.of(line).whole == p.of(line).touched;
@@ -130,6 +133,10 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
   CHECK(sectors[1] == c.of(Space::global, Op::store).sectors);
   CHECK(barriers == c.barriers);
   CHECK(shared == c.of(Space::shared, Op::load).requests + c.of(Space::shared, Op::store).requests);
+  const auto warp_instructions = [&](Arithmetic which) { return c.arithmetic[static_cast<std::size_t>(which)] / 32; };
+  CHECK(warp_instructions(Arithmetic::ffma) == 128 * 128 * 64 / 32);
+  CHECK(arithmetic >= warp_instructions(Arithmetic::ffma));
+  CHECK(arithmetic <= warp_instructions(Arithmetic::ffma) + warp_instructions(Arithmetic::fmul));
   CHECK(ends_well);
 }
 

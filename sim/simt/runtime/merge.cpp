@@ -277,7 +277,8 @@ void Worker::account_part(std::uint32_t key, const WarpAccess& a, bool shared) {
     tally.counted.sectors += sectors;
     tally.counted.ideal_sectors += std::min(sectors, dense);
     if (trace_ != nullptr) {
-      if (warps_[current_warp_].work.shared >= kSharedTogether) trace_work(current_warp_);
+      const Warp& warp = warps_[current_warp_];
+      if (warp.work.shared + warp.shuffles >= kSharedTogether) trace_work(current_warp_);
       add_lines(trace_writer_, static_cast<std::size_t>(current_warp_), site_of_key(key),
                 line_op(kind_of_key(key)), a);
     }
@@ -302,16 +303,20 @@ void Worker::begin_tally(SiteTally& tally, const WarpAccess& a) {
   tally.work = arithmetic_work_at(site_of_key(tally.key));
 }
 
-/// Mentions in a warp's trace what it did beside its requests: the replay needs to know how long that keeps it. In a kernel
-/// without shared memory the requests say enough.
-void Worker::trace_work(int warp) {
-  WarpWork done = std::exchange(warps_[warp].work, {});
-  WarpWork& lanes = warps_[warp].work_of_lanes;
+/// Mentions in a warp's trace what it did beside its requests: the replay needs to know how long that keeps it. As
+/// long as it touches no shared memory its requests say enough.
+void Worker::trace_work(int index) {
+  Warp& warp = warps_[index];
+  WarpWork done = std::exchange(warp.work, {});
+  WarpWork& lanes = warp.work_of_lanes;
   done.arithmetic += lanes.arithmetic / kWarp;
   done.special += lanes.special / kWarp;
   lanes = {0, lanes.arithmetic % kWarp, lanes.special % kWarp};
-  if (trace_ == nullptr || static_shared_bytes_ + job_->shape->dynamic_shared_bytes == 0) return;
-  trace_writer_.add(static_cast<std::size_t>(warp), done);
+  const std::uint64_t shuffles = std::exchange(warp.shuffles, 0);
+  warp.uses_shared |= done.shared != 0;
+  if (trace_ == nullptr || !warp.uses_shared) return;
+  done.shared += shuffles;
+  trace_writer_.add(static_cast<std::size_t>(index), done);
 }
 
 void Worker::check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high) {

@@ -143,6 +143,8 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.ready = warp.lanes;
     warp.full = warp.at_barrier = warp.done = 0;
     warp.work = warp.work_of_lanes = {};
+    warp.shuffles = 0;
+    warp.uses_shared = false;
     for (auto& meeting : warp.meetings) meeting->mask = 0;
     warp.last_meeting = nullptr;
   }
@@ -339,7 +341,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
   meeting->arrived |= self;
   if (meeting->arrived == mask) {
     counters_.collectives += kind != CollectiveKind::matrix;
-    warp.work.shared += kind == CollectiveKind::shuffle;
+    warp.shuffles += kind == CollectiveKind::shuffle;
     warp.ready |= mask & ~self;
   } else {
     lane.waiting = Waiting::collective;

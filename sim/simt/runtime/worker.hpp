@@ -73,7 +73,10 @@ struct alignas(64) Lane {  // one line of the processor's cache
 struct Warp {
   std::uint32_t lanes = 0;  // that exist
   std::uint32_t ready = 0, full = 0, at_barrier = 0, done = 0;
-  WarpWork work, work_of_lanes;  // that the trace does not mention yet: the warp's; of each lane, added up
+  // What the trace does not mention yet: the warp's, and what was counted lane by lane.
+  WarpWork work, work_of_lanes;
+  std::uint64_t shuffles = 0;
+  bool uses_shared = false;  // so far in this block
   std::vector<std::unique_ptr<Meeting>> meetings;
   Meeting* last_meeting = nullptr;  // the one that lanes came to last
 };
@@ -176,7 +179,7 @@ class Worker {
   void account(std::uint32_t key, WarpAccess& a);
   void account_part(std::uint32_t key, const WarpAccess& a, bool shared);
   [[gnu::cold]] void begin_tally(SiteTally& tally, const WarpAccess& a);
-  void trace_work(int warp);
+  void trace_work(int index);
   void check_bounds(SiteTally& tally, const WarpAccess& a, Offset low, Offset high);
   [[gnu::cold]] void report_misaligned(const SiteTally& tally, const WarpAccess& a);
   void check_shared(const SiteTally& tally, const WarpAccess& a);

@@ -31,7 +31,7 @@ struct KernelStage {
   /// blocks of 128 threads an SM leave them.
   int registers = 32;
   /// Of a warp, as ptxas has them for sm_90 between two stores to shared memory, in the middle of what the compiled
-  /// forms have: fused 6 to 15, tiled 10 to 24, online-q 9 to 12, online-kv 14 to 34.
+  /// forms have: fused 5 to 15, tiled 10 to 24, online-q 9 to 12, online-kv 7 to 34.
   int loads_in_flight = 8;
 };
 inline constexpr std::array kKernelStages{

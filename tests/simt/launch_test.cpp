@@ -133,7 +133,9 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
   CHECK(sectors[1] == c.of(Space::global, Op::store).sectors);
   CHECK(barriers == c.barriers);
   CHECK(shared == c.of(Space::shared, Op::load).requests + c.of(Space::shared, Op::store).requests);
-  const auto warp_instructions = [&](Arithmetic which) { return c.arithmetic[static_cast<std::size_t>(which)] / 32; };
+  const auto warp_instructions = [&](Arithmetic which) {
+    return c.arithmetic[static_cast<std::size_t>(which)] / 32;
+  };
   CHECK(warp_instructions(Arithmetic::ffma) == 128 * 128 * 64 / 32);
   CHECK(arithmetic >= warp_instructions(Arithmetic::ffma));
   CHECK(arithmetic <= warp_instructions(Arithmetic::ffma) + warp_instructions(Arithmetic::fmul));

@@ -9,61 +9,12 @@
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/replay/deal.hpp"
-#include "sim/simt/replay/under_way.hpp"
+#include "sim/simt/replay/sm.hpp"
 
 namespace flashlab::simt {
 namespace {
 
 constexpr Time kLineTicks = 4, kTicksPerCycle = 4;
-constexpr int kMaxWarps = 64;  // of an SM: bits of a word
-constexpr int kTurnsAhead = 3;
-
-enum class WarpState : std::uint8_t { running, at_barrier, ended };
-
-struct Warp {
-  const LineRequest* next = nullptr;
-  const LineRequest* end = nullptr;
-  const LinePattern* patterns = nullptr;
-  std::uint32_t slot = 0;  ///< of its block, in the SM
-  WarpState state = WarpState::ended;
-  std::uint8_t oldest = 0;       ///< of its loads under way
-  std::uint32_t turns_done = 0;  ///< of those that the work that is its next request takes
-  Time data_at = 0;              ///< when the last of its loads returns
-  Time copies_at = 0;            ///< and its asynchronous copies
-  std::array<std::uint32_t, ReplayOptions::kMostInFlight>
-      returns{};  ///< of its last loads, low bits of the time
-};
-
-/// A place for a block on an SM.
-struct Slot {
-  BlockTrace trace;
-  int live = 0;     ///< warps that have not ended
-  int waiting = 0;  ///< of those, at the barrier
-  Time last = 0;    ///< when the last of those came to the barrier, or the last warp ended
-};
-
-struct Sm {
-  L1Cache l1;
-  std::size_t gpc = 0;   ///< reads are merged within it
-  std::size_t side = 0;  ///< its partition of the L2
-  std::uint64_t number = 0;
-  std::vector<Slot> slots{};
-  std::vector<Warp> warps{};            ///< of all slots, in order of slot
-  std::array<Time, kMaxWarps> wake{};   ///< when each of those asleep has its data
-  std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
-  Time next_wake = 0;                   ///< the first of those asleep
-  /// The warps that go on next, drawn from the ready ones some turns ahead, so that their streams can be fetched.
-  std::array<std::uint8_t, kTurnsAhead> turns{};
-  int turn_count = 0;
-  std::uint64_t drawn = 0;  ///< bit i: warp i is among them
-  std::uint64_t next_turn = 0;
-  std::uint64_t turns_made = 0, next_place = 0;
-  int live_blocks = 0;
-  Time clock = 0;
-  Time last_end = 0;       ///< of a block
-  Time fill_free = 0;      ///< when the way from L2 has room
-  Arrivals<8> arrivals{};  ///< of lines in L1
-};
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
 
@@ -106,6 +57,8 @@ class LaunchRun {
     }
     line_limit_ = std::min(replay.l2_.line_limit(), sms_[0].l1.line_limit());
     warps_per_block_ = static_cast<std::size_t>(occupancy.warps_per_block);
+    turn_rule_ = {has_tiles_, warps_per_block_,
+                  has_tiles_ ? options.oldest_first_with_tiles : options.oldest_first};
   }
 
   ReplayCounters run() {
@@ -156,7 +109,7 @@ class LaunchRun {
         const std::size_t warp = slot_index * warps_per_block_ + i;
         sm.warps[warp] = {stream.data(), stream.data() + stream.size(), patterns,
                           static_cast<std::uint32_t>(slot_index), WarpState::running};
-        sleep(sm, warp, start);
+        sm.sleep(warp, start);
         ++slot.live;
       }
       if (slot.live > 0) {
@@ -179,78 +132,20 @@ class LaunchRun {
     return pattern_tables_.emplace_back(std::move(trace.patterns)).data();
   }
 
-  void sleep(Sm& sm, std::size_t warp, Time until) {
-    sm.wake[warp] = until;
-    sm.next_wake = sm.asleep == 0 ? until : std::min(sm.next_wake, until);
-    sm.asleep |= std::uint64_t{1} << warp;
-  }
-
-  void wake(Sm& sm) {
-    Time next = ~Time{0};
-    for (std::uint64_t left = sm.asleep; left != 0; left &= left - 1) {
-      const auto warp = static_cast<unsigned>(std::countr_zero(left));
-      if (sm.wake[warp] <= sm.clock) {
-        sm.asleep ^= left & -left;
-        sm.ready |= left & -left;
-        __builtin_prefetch(sm.warps[warp].next);
-      } else {
-        next = std::min(next, sm.wake[warp]);
-      }
-    }
-    sm.next_wake = next;
-  }
-
   void visit(Sm& sm) {
     while (sm.live_blocks > 0 && sm.clock < clock_) {
-      if (sm.asleep != 0 && sm.next_wake <= sm.clock) wake(sm);
+      if (sm.asleep != 0 && sm.next_wake <= sm.clock) sm.wake_up();
       if (sm.ready == 0) {
         sm.clock = std::min(sm.next_wake, clock_);
         continue;
       }
-      draw_turns(sm);
-      const std::size_t turn = sm.turns[0];
-      sm.drawn ^= std::uint64_t{1} << turn;
-      --sm.turn_count;
-      for (int i = 0; i < sm.turn_count; ++i) sm.turns[i] = sm.turns[i + 1];
-      serve_instruction(sm, turn);
-      draw_turns(sm);
+      turn_rule_.draw(sm, lots_);
+      serve_instruction(sm, sm.take_turn());
+      turn_rule_.draw(sm, lots_);
       prefetch_turn(sm, 1);
       prefetch_lines(sm);
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
-  }
-
-  Time draw(Time below) {
-    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    return (random_ >> 32) * below >> 32;
-  }
-
-  // The first warp that is ready from some place on: for part of the turns from the first place that has one, for the others
-  // from each place in turn, and there from each of a block's warps in turn. In kernels without shared memory, whose warps
-  // no barrier brings together, from the first warp on, or from any, by lot.
-  int next_of(Sm& sm, std::uint64_t open) {
-    if (!has_tiles_) return first_from(open, draw(256) < options_.oldest_first ? 0 : draw(kMaxWarps));
-    if (sm.slots.size() == 1) return first_from(open, sm.next_turn);
-    const std::uint64_t part = options_.oldest_first_with_tiles;
-    const std::uint64_t place = ++sm.turns_made * part % 256 < part
-                                    ? static_cast<std::uint64_t>(std::countr_zero(open)) / warps_per_block_
-                                    : sm.next_place++ % sm.slots.size();
-    return first_from(open, place * warps_per_block_ + sm.next_turn % warps_per_block_);
-  }
-  static int first_from(std::uint64_t warps, std::uint64_t from) {
-    const std::uint64_t after = warps & ~std::uint64_t{0} << from;
-    return std::countr_zero(after != 0 ? after : warps);
-  }
-  void draw_turns(Sm& sm) {
-    while (sm.turn_count < kTurnsAhead) {
-      const std::uint64_t open = sm.ready & ~sm.drawn;
-      if (open == 0) return;
-      const int warp = next_of(sm, open);
-      sm.turns[static_cast<std::size_t>(sm.turn_count++)] = static_cast<std::uint8_t>(warp);
-      sm.drawn |= std::uint64_t{1} << warp;
-      sm.next_turn = static_cast<std::uint64_t>(warp + 1) % kMaxWarps;
-      __builtin_prefetch(&sm.warps[static_cast<std::size_t>(warp)]);
-    }
   }
 
   // A warp's state, its stream and what its next instruction looks at in L1 are misses of the host's caches nearly every
@@ -260,13 +155,13 @@ class LaunchRun {
   }
   void prefetch_lines(const Sm& sm) {
     if (sm.turn_count == 0) return;
-    const Warp& warp = sm.warps[sm.turns[0]];
+    const ReplayWarp& warp = sm.warps[sm.turns[0]];
     const LinePattern& pattern = warp.patterns[warp.next->pattern()];
     if (pattern.lines != 0)
       sm.l1.prefetch_run(replay_.pages_.rename(warp.next->line()), pattern.stride, pattern.lines);
   }
   // So are the sets that an instruction of scattered lines will look at.
-  void prefetch_sets(const Sm& sm, const Warp& warp) {
+  void prefetch_sets(const Sm& sm, const ReplayWarp& warp) {
     for (const LineRequest* request = warp.next; request != warp.end; ++request) {
       sm.l1.prefetch(replay_.pages_.rename(request->line()));
       if (!warp.patterns[request->pattern()].more) break;
@@ -274,7 +169,7 @@ class LaunchRun {
   }
 
   void serve_instruction(Sm& sm, std::size_t index) {
-    Warp& warp = sm.warps[index];
+    ReplayWarp& warp = sm.warps[index];
     const std::uint64_t bit = std::uint64_t{1} << index;
     const LinePattern* pattern = &warp.patterns[warp.next->pattern()];
     if (pattern->op == LineOp::barrier) {
@@ -315,17 +210,17 @@ class LaunchRun {
       if (has_tiles_) wait = std::max(wait, static_cast<std::int32_t>(options_.load_ticks));
       if (wait > 0) {
         sm.ready ^= bit;
-        sleep(sm, index, sm.clock + static_cast<Time>(wait));
+        sm.sleep(index, sm.clock + static_cast<Time>(wait));
       }
     }
   }
 
   /// Some of a warp's work: it keeps the SM busy for a while, and the warp for longer.
   void serve_work(Sm& sm, std::size_t index) {
-    Warp& warp = sm.warps[index];
+    ReplayWarp& warp = sm.warps[index];
     if (warp.data_at > sm.clock) {  // what it loaded goes to shared memory first
       sm.ready ^= std::uint64_t{1} << index;
-      sleep(sm, index, warp.data_at);
+      sm.sleep(index, warp.data_at);
       return;
     }
     const WarpWork all = WarpWork::of(warp.next->line());
@@ -351,7 +246,7 @@ class LaunchRun {
     if (warp.next == warp.end) {
       end_warp(sm, index);
     } else {
-      sleep(sm, index, until);
+      sm.sleep(index, until);
     }
   }
 
@@ -362,20 +257,20 @@ class LaunchRun {
     const Time now = std::exchange(slot.last, 0);
     for (std::size_t i = 0; i < warps_per_block_; ++i) {
       const std::size_t index = slot_index * warps_per_block_ + i;
-      Warp& warp = sm.warps[index];
+      ReplayWarp& warp = sm.warps[index];
       if (warp.state != WarpState::at_barrier) continue;
       warp.state = WarpState::running;
       warp.data_at = now;
       if (warp.next == warp.end) {
         end_warp(sm, index);
       } else {
-        sleep(sm, index, now);
+        sm.sleep(index, now);
       }
     }
   }
 
   void end_warp(Sm& sm, std::size_t index) {
-    Warp& warp = sm.warps[index];
+    ReplayWarp& warp = sm.warps[index];
     const std::uint32_t slot_index = warp.slot;
     Slot& slot = sm.slots[slot_index];
     warp.state = WarpState::ended;
@@ -389,7 +284,7 @@ class LaunchRun {
     sm.last_end = slot.last;
     ++ended_blocks_;
     place_next_block(sm, slot_index,
-                     slot.last + options_.block_start_ticks + draw(options_.block_start_spread + 1));
+                     slot.last + options_.block_start_ticks + lots_.draw(options_.block_start_spread + 1));
   }
 
   /// Counts a request, and returns when its data are there.
@@ -502,7 +397,7 @@ class LaunchRun {
         if (fetched & half) {
           hbm_arrivals_.put(half_key, pass_hbm(sm.clock, popcount(half)) + options_.hbm_ticks +
                                           part_of(options_.hbm_spread_lines, line / 8) +
-                                          draw(options_.hbm_spread + 1));
+                                          lots_.draw(options_.hbm_spread + 1));
         }
         if (sectors & half) arrival = std::max(arrival, hbm_arrivals_.of(half_key));
       }
@@ -576,7 +471,8 @@ class LaunchRun {
   static constexpr std::size_t kPatternTables = 16;
   std::deque<std::vector<LinePattern>> pattern_tables_;
   Time clock_ = 0;
-  std::uint64_t random_ = 0x853C49E6748FEA9Bu;
+  Lots lots_;
+  TurnRule turn_rule_{};
   std::vector<Sm> sms_;
   ReplayCounters counters_;
   std::uint64_t missed_sectors_ = 0;  ///< of those asked for, what neither L1 nor L2 had

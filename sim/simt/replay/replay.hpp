@@ -103,10 +103,10 @@ struct ReplayOptions {
 ///
 /// Blocks become resident in order of their index, first one an SM, then a second one, …; when a block ends its SM takes
 /// the next. Each SM has a clock: its warps' instructions take time, and a warp that waits for its loads lets the others
-/// go on (ReplayOptions). That decides which SMs meet at a line and which of them come too late. Chance has a part (which
-/// of the ready warps goes on), from a generator that every launch starts anew, so that the counts
-/// depend on nothing but the traces: pages of 2 MiB are renamed in order of their first touch, so the addresses of the
-/// host do not matter as long as each allocation keeps its place within a page.
+/// go on (ReplayOptions). That decides which SMs meet at a line and which of them come too late. Chance has a part (how long
+/// HBM takes, when a next block starts, which warp goes on in a kernel without shared memory), from a generator that every
+/// launch starts anew, so that the counts depend on nothing but the traces: pages of 2 MiB are renamed in order of their
+/// first touch, so the addresses of the host do not matter as long as each allocation keeps its place within a page.
 class Replay {
  public:
   explicit Replay(const ReplayProfile& profile);

@@ -41,6 +41,8 @@ class LaunchRun {
     if (loads_in_flight_ < 1 || loads_in_flight_ > ReplayOptions::kMostInFlight) {
       throw UsageError(fmt::format("a warp has 1 to {} loads under way", ReplayOptions::kMostInFlight));
     }
+    if (options.shared_in_a_row < 1 || options.visit_ticks < 1)
+      throw UsageError("ReplayOptions: shared_in_a_row and visit_ticks are 1 or more");
     const Occupancy occupancy = simt::occupancy(resources, replay.profile_);
     gpc_ends_ = gpc_ends(replay.profile_);
     merger_ = ReadMerger(gpc_ends_.size());

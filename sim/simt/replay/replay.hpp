@@ -111,7 +111,7 @@ class Replay {
  public:
   explicit Replay(const ReplayProfile& profile);
 
-  /// Runs every block of `source`. Throws UsageError when no block fits an SM, EnvironmentError when the kernel touches
+  /// Runs every block of `source`. Throws UsageError when no block fits an SM or an option is out of range, EnvironmentError when the kernel touches
   /// more memory than the cache model can name (at least 32 GiB).
   ReplayCounters launch(BlockSource& source, const KernelResources& resources,
                         const ReplayOptions& options = {});

@@ -313,6 +313,8 @@ TEST_CASE("a warp has so many loads under way, and the next one waits for the ol
   }
   CHECK_THROWS_AS(cycles(0, 1), UsageError);
   CHECK_THROWS_AS(cycles(ReplayOptions::kMostInFlight + 1, 1), UsageError);
+  CHECK_THROWS_AS(cold(copy_stream(1), {.shared_in_a_row = 0}), UsageError);
+  CHECK_THROWS_AS(cold(copy_stream(1), {.visit_ticks = 0}), UsageError);
 }
 
 TEST_CASE(

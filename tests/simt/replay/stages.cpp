@@ -1,7 +1,8 @@
 /// \file
 /// replay_stages FOLDER [LAUNCH …]: the replay beside the H100's counters, for a search. A launch is named
 /// fused-4-1000-64-full (kernel, heads, N, d, mask), or by the beginning of that name; without any, all that were measured.
-/// The traces are kept in FOLDER: the first time the kernel runs on the simt machine, then each replay takes seconds.
+/// The traces are kept in FOLDER: the first time the kernel runs on the simt machine, then each replay takes seconds. When
+/// a kernel or the simt machine has changed, take another folder.
 /// The numbers of ReplayOptions, and loads_in_flight, are taken from the environment: `merge_ticks=260 replay_stages …`.
 
 #include <fmt/format.h>
@@ -219,7 +220,7 @@ int main(int argc, char** argv) {
   } catch (const UsageError& error) {
     fmt::print(stderr, "replay_stages: {}\n", error.what());
     return 2;
-  } catch (const EnvironmentError& error) {
+  } catch (const std::exception& error) {  // a folder or a trace that cannot be used
     fmt::print(stderr, "replay_stages: {}\n", error.what());
     return 3;
   }

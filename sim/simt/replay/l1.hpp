@@ -68,6 +68,13 @@ class L1Cache {
     return {known, &owner.note};
   }
 
+  /// Reads one line, and answers which of the sectors were not there. O(ways).
+  SectorMask read_line(std::uint64_t line, SectorMask sectors) {
+    if (now_ > ~std::uint32_t{0} - 128) [[unlikely]]
+      restart_clock();
+    return touch(line, sectors, kNobody, now_++);
+  }
+
   /// Brings near what a read of this line alone will look at.
   void prefetch(std::uint64_t line) const { __builtin_prefetch(tags_of(locate_(line).set), 1); }
   void prefetch_run(std::uint64_t line, std::int64_t stride, int lines) const {
@@ -93,6 +100,9 @@ class L1Cache {
     bool intact = false;                           ///< owns all of its lines
     std::uint64_t note = 0;                        ///< the caller's
 
+    bool is_of(const LineRun& run) const {
+      return line == run.line && stride == run.stride && lines == run.lines;
+    }
     bool knows(const LineRun& run) const {
       return intact && ((run.first & ~first) | (run.middle & ~middle) | (run.last & ~last)) == 0;
     }
@@ -113,8 +123,7 @@ class L1Cache {
   Owner& owner_of(const LineRun& run) {
     Owner* const owners = &owners_[group(run.line, run.stride)];
     for (int i = 0; i < kGroupSize; ++i) {
-      if (owners[i].line == run.line && owners[i].stride == run.stride && owners[i].lines == run.lines)
-        return owners[i];
+      if (owners[i].is_of(run)) return owners[i];
     }
     return new_owner(owners, run);
   }

@@ -74,9 +74,7 @@ class LaunchRun {
       clock_ += options_.visit_ticks;
       for (std::size_t i = 0; i < sms_.size(); ++i) {
         if (i + 3 < sms_.size()) {
-          const Sm& third = sms_[i + 3];
-          if (third.turn_count > 0) __builtin_prefetch(&third.warps[third.turns[0]]);
-          prefetch_turn(sms_[i + 2], 0);
+          for (int turn = 0; turn < 2; ++turn) prefetch_turn(sms_[i + 2], turn);
           prefetch_lines(sms_[i + 1]);
         }
         visit(sms_[i]);
@@ -88,6 +86,8 @@ class LaunchRun {
     }
     for (const Sm& sm : sms_)
       counters_.cycles = std::max<std::uint64_t>(counters_.cycles, sm.last_end / kTicksPerCycle);
+    for (const PatternTable& table : pattern_tables_) count(table);
+    count_hits();
     return std::move(counters_);
   }
 
@@ -101,7 +101,7 @@ class LaunchRun {
         throw UsageError(fmt::format("block {} left the traces of {} warps: the launch has {} a block",
                                      next_block_ - 1, warps, warps_per_block_));
       }
-      const LinePattern* const patterns = shared_patterns(slot.trace);
+      ReplayPattern* const patterns = patterns_of(slot);
       slot.live = 0;
       slot.waiting = 0;
       slot.last = 0;
@@ -109,8 +109,11 @@ class LaunchRun {
         const std::vector<LineRequest>& stream = slot.trace.warps[i];
         if (stream.empty()) continue;
         const std::size_t warp = slot_index * warps_per_block_ + i;
-        sm.warps[warp] = {stream.data(), stream.data() + stream.size(), patterns,
-                          static_cast<std::uint32_t>(slot_index), WarpState::running};
+        sm.next[warp] = stream.data();
+        sm.warps[warp] = {.end = stream.data() + stream.size(),
+                          .patterns = patterns,
+                          .slot = static_cast<std::uint16_t>(slot_index),
+                          .state = WarpState::running};
         sm.sleep(warp, start);
         ++slot.live;
       }
@@ -123,15 +126,15 @@ class LaunchRun {
   }
 
   /// Blocks of a kernel mostly have the same patterns: one copy of them stays in the host's caches.
-  const LinePattern* shared_patterns(BlockTrace& trace) {
-    for (std::vector<LinePattern>& known : pattern_tables_) {
-      if (known == trace.patterns) {
-        std::vector<LinePattern>().swap(trace.patterns);
-        return known.data();
-      }
-    }
-    if (pattern_tables_.size() == kPatternTables) return trace.patterns.data();
-    return pattern_tables_.emplace_back(std::move(trace.patterns)).data();
+  ReplayPattern* patterns_of(Slot& slot) {
+    const std::vector<LinePattern>& patterns = slot.trace.patterns;
+    for (PatternTable& known : pattern_tables_)
+      if (std::ranges::equal(known, patterns, {}, &ReplayPattern::pattern)) return known.data();
+    PatternTable& table =
+        pattern_tables_.size() < kPatternTables ? pattern_tables_.emplace_back() : slot.patterns;
+    table.clear();
+    for (const LinePattern& pattern : patterns) table.push_back({pattern});
+    return table.data();
   }
 
   void visit(Sm& sm) {
@@ -144,77 +147,83 @@ class LaunchRun {
       turn_rule_.draw(sm, lots_);
       serve_instruction(sm, sm.take_turn());
       turn_rule_.draw(sm, lots_);
-      prefetch_turn(sm, 1);
       prefetch_lines(sm);
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
   }
 
   // A warp's state, its stream and what its next instruction looks at in L1 are misses of the host's caches nearly every
-  // time: they are asked for in this order, a turn apart.
+  // time: they are asked for ahead, the first two when its turn is drawn.
   static void prefetch_turn(const Sm& sm, int turn) {
-    if (turn < sm.turn_count) __builtin_prefetch(sm.warps[sm.turns[static_cast<std::size_t>(turn)]].next);
+    if (turn >= sm.turn_count) return;
+    const std::size_t warp = sm.turns[static_cast<std::size_t>(turn)];
+    __builtin_prefetch(&sm.warps[warp]);
+    __builtin_prefetch(sm.next[warp]);
   }
   void prefetch_lines(const Sm& sm) {
     if (sm.turn_count == 0) return;
-    const ReplayWarp& warp = sm.warps[sm.turns[0]];
-    const LinePattern& pattern = warp.patterns[warp.next->pattern()];
-    if (pattern.lines != 0)
-      sm.l1.prefetch_run(replay_.pages_.rename(warp.next->line()), pattern.stride, pattern.lines);
+    const std::size_t warp = sm.turns[0];
+    const LineRequest request = *sm.next[warp];
+    const LinePattern& pattern = sm.warps[warp].patterns[request.pattern()].pattern;
+    if (pattern.lines == 0) return;
+    const std::uint64_t line = replay_.pages_.rename(request.line());
+    sm.l1.prefetch_run(line, pattern.stride, pattern.lines);
+    sm.arrivals.prefetch(line);
   }
   // So are the sets that an instruction of scattered lines will look at.
-  void prefetch_sets(const Sm& sm, const ReplayWarp& warp) {
-    for (const LineRequest* request = warp.next; request != warp.end; ++request) {
+  void prefetch_sets(const Sm& sm, const ReplayWarp& warp, const LineRequest* request) {
+    for (; request != warp.end; ++request) {
       sm.l1.prefetch(replay_.pages_.rename(request->line()));
-      if (!warp.patterns[request->pattern()].more) break;
+      if (!warp.patterns[request->pattern()].pattern.more) break;
     }
   }
 
   void serve_instruction(Sm& sm, std::size_t index) {
     ReplayWarp& warp = sm.warps[index];
-    const std::uint64_t bit = std::uint64_t{1} << index;
-    const LinePattern* pattern = &warp.patterns[warp.next->pattern()];
-    if (pattern->op == LineOp::barrier) {
-      ++warp.next;
-      warp.state = WarpState::at_barrier;
-      sm.ready ^= bit;
-      Slot& slot = sm.slots[warp.slot];
-      ++slot.waiting;
-      slot.last = std::max({slot.last, sm.clock, warp.data_at, warp.copies_at});
-      release_if_all_wait(sm, warp.slot);
-      return;
-    }
-    if (pattern->op == LineOp::work) {
-      serve_work(sm, index);
-      return;
-    }
-    const LineOp op = pattern->op;
-    if (pattern->more) prefetch_sets(sm, warp);
+    const LineRequest* next = sm.next[index];
+    ReplayPattern* served = &warp.patterns[next->pattern()];
+    const LineOp op = served->pattern.op;
+    if (op == LineOp::barrier) return arrive(sm, index);
+    if (op == LineOp::work) return serve_work(sm, index);
+    if (served->pattern.more) prefetch_sets(sm, warp, next);
     Time lines = 0, data_at = 0;
     for (;;) {
-      data_at = std::max(data_at, serve(sm, warp.next->line(), *pattern));
-      lines += pattern->lines;
-      ++warp.next;
-      if (!pattern->more || warp.next == warp.end) break;
-      pattern = &warp.patterns[warp.next->pattern()];
+      ++served->served;
+      data_at = std::max(data_at, serve(sm, next->line(), served->pattern));
+      lines += served->pattern.lines;
+      ++next;
+      if (!served->pattern.more || next == warp.end) break;
+      served = &warp.patterns[next->pattern()];
     }
+    sm.next[index] = next;
     Time& there = op == LineOp::load_no_l1 ? warp.copies_at : warp.data_at;
     there = std::max(there, data_at);
     sm.clock += std::max(lines * kLineTicks, options_.instruction_ticks);
-    if (warp.next == warp.end) {
-      sm.ready ^= bit;
+    if (next == warp.end) {
+      sm.ready ^= std::uint64_t{1} << index;
       end_warp(sm, index);
-    } else if (op == LineOp::load ||
-               op == LineOp::atomic) {  // the next one has to wait until the oldest has returned
+    } else if (op == LineOp::load || op == LineOp::atomic) {
+      // the next one has to wait until the oldest has returned
       warp.returns[warp.oldest] = static_cast<std::uint32_t>(data_at);
       if (++warp.oldest == loads_in_flight_) warp.oldest = 0;
       auto wait = static_cast<std::int32_t>(warp.returns[warp.oldest] - static_cast<std::uint32_t>(sm.clock));
       if (has_tiles_) wait = std::max(wait, static_cast<std::int32_t>(options_.load_ticks));
       if (wait > 0) {
-        sm.ready ^= bit;
+        sm.ready ^= std::uint64_t{1} << index;
         sm.sleep(index, sm.clock + static_cast<Time>(wait));
       }
     }
+  }
+
+  void arrive(Sm& sm, std::size_t index) {
+    ReplayWarp& warp = sm.warps[index];
+    ++sm.next[index];
+    warp.state = WarpState::at_barrier;
+    sm.ready ^= std::uint64_t{1} << index;
+    Slot& slot = sm.slots[warp.slot];
+    ++slot.waiting;
+    slot.last = std::max({slot.last, sm.clock, warp.data_at, warp.copies_at});
+    release_if_all_wait(sm, warp.slot);
   }
 
   /// Some of a warp's work: it keeps the SM busy for a while, and the warp for longer.
@@ -225,11 +234,11 @@ class LaunchRun {
       sm.sleep(index, warp.data_at);
       return;
     }
-    const WarpWork all = WarpWork::of(warp.next->line());
+    const WarpWork all = WarpWork::of(sm.next[index]->line());
     const std::uint64_t turns =
         std::max<std::uint64_t>(1, (all.shared + options_.shared_in_a_row - 1) / options_.shared_in_a_row);
     const auto part = [&](std::uint64_t whole) {
-      return whole * (warp.turns_done + 1) / turns - whole * warp.turns_done / turns;
+      return whole * (warp.turns_done + 1u) / turns - whole * warp.turns_done / turns;
     };
     const WarpWork now{
         std::min(options_.shared_in_a_row, all.shared - warp.turns_done * options_.shared_in_a_row),
@@ -242,10 +251,10 @@ class LaunchRun {
                          now.arithmetic * options_.arithmetic_ticks + now.special * options_.special_ticks);
     if (++warp.turns_done == turns) {
       warp.turns_done = 0;
-      ++warp.next;
+      ++sm.next[index];
     }
     warp.data_at = until;
-    if (warp.next == warp.end) {
+    if (sm.next[index] == warp.end) {
       end_warp(sm, index);
     } else {
       sm.sleep(index, until);
@@ -263,7 +272,7 @@ class LaunchRun {
       if (warp.state != WarpState::at_barrier) continue;
       warp.state = WarpState::running;
       warp.data_at = now;
-      if (warp.next == warp.end) {
+      if (sm.next[index] == warp.end) {
         end_warp(sm, index);
       } else {
         sm.sleep(index, now);
@@ -282,6 +291,8 @@ class LaunchRun {
       release_if_all_wait(sm, slot_index);  // the others may wait for this one only
       return;
     }
+    count(slot.patterns);
+    slot.patterns.clear();
     --sm.live_blocks;
     sm.last_end = slot.last;
     ++ended_blocks_;
@@ -289,59 +300,46 @@ class LaunchRun {
                      slot.last + options_.block_start_ticks + lots_.draw(options_.block_start_spread + 1));
   }
 
-  /// Counts a request, and returns when its data are there.
+  /// Performs a request, and returns when its data are there. What misses is counted; the rest is known from the patterns.
   Time serve(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
-    const std::uint64_t requests = !pattern.more, sectors = pattern.sectors();
-    const std::uint64_t l1_hits_before = counters_.load_l1_hit_sectors, hbm_before = counters_.hbm_read_bytes,
-                        missed_before = missed_sectors_;
     Time ready = sm.clock;
     switch (pattern.op) {
       case LineOp::load:
-        counters_.load_requests += requests;
-        counters_.load_sectors += sectors;
-        counters_.load_l1_hit_sectors += sectors;
-        ready = sm.clock + options_.l1_ticks;
+        ready += options_.l1_ticks;
+        if (pattern.lines == 1) {
+          const std::uint64_t l = rename(line);
+          const SectorMask missed = sm.l1.read_line(l, pattern.first.touched);
+          ready = std::max(ready, missed == 0 ? sm.arrivals.of(l) : fetch_into_l1(sm, l, missed, pattern.site));
+          break;
+        }
         each_run(line, pattern, [&](const LineRun& run) {
           Time last = 0;  // of the lines that are still on their way
           const L1Cache::Read read = sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
-            if (missed == 0) {
-              last = std::max(last, sm.arrivals.of(l));
-              return;
-            }
-            counters_.load_l1_hit_sectors -= popcount(missed);
-            const Time arrival = fetch(sm, l, missed);
-            sm.arrivals.put(l, arrival);
-            last = std::max(last, arrival);
+            last = std::max(last, missed == 0 ? sm.arrivals.of(l) : fetch_into_l1(sm, l, missed, pattern.site));
           });
           if (read.note != nullptr) (read.known ? last : *read.note) = read.known ? *read.note : last;
           ready = std::max(ready, last);
         });
         break;
       case LineOp::load_no_l1:
-        counters_.no_l1_load_requests += requests;
-        counters_.no_l1_load_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
-          ready = std::max(ready, fetch(sm, l, touched));
+          missed(pattern.site).l1 += popcount(touched);
+          ready = std::max(ready, fetch(sm, l, touched, pattern.site));
         });
         break;
       case LineOp::store:
-        counters_.store_requests += requests;
-        counters_.store_sectors += sectors;
-        counters_.l2_write_sectors += sectors;
-        counters_.l2_write_hit_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask whole) {
           const std::uint64_t written_back = replay_.l2_.written_back_sectors();
-          counters_.l2_write_hit_sectors -= popcount(replay_.l2_.write(l, touched, whole));
+          missed_writes_ += popcount(replay_.l2_.write(l, touched, whole));
           pass_hbm(sm.clock, replay_.l2_.written_back_sectors() - written_back);
-          if (whole != 0)
-            sm.l1.read({.line = l, .first = whole}, [](auto...) {});  // L1 keeps what it wrote through
+          if (whole != 0) sm.l1.read_line(l, whole);  // L1 keeps what it wrote through
         });
         break;
       case LineOp::atomic:  // L2 reads, changes and keeps the sector
-        counters_.atomic_requests += requests;
-        counters_.atomic_sectors += sectors;
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
-          counters_.hbm_read_bytes += popcount(replay_.l2_.read(sm.side, l, touched).hbm) * kSectorBytes;
+          const std::uint64_t fetched = popcount(replay_.l2_.read(sm.side, l, touched).hbm);
+          counters_.hbm_read_bytes += fetched * kSectorBytes;
+          missed(pattern.site).fetched += fetched;
           replay_.l2_.write(l, touched, touched);
           ready = std::max(ready, sm.clock + l2_latency(sm, l));
         });
@@ -350,9 +348,6 @@ class LaunchRun {
       case LineOp::barrier:
         break;
     }
-    if (options_.per_site)
-      count_site(pattern, counters_.load_l1_hit_sectors - l1_hits_before, missed_sectors_ - missed_before,
-                 counters_.hbm_read_bytes - hbm_before);
     return ready;
   }
 
@@ -379,21 +374,30 @@ class LaunchRun {
   }
   std::uint64_t rename(std::uint64_t line) {
     const std::uint64_t renamed = replay_.pages_.rename(line);
-    if (renamed >= line_limit_) {
-      throw EnvironmentError(
-          fmt::format("the kernel touches more than {} of memory: the cache model names no more",
-                      format_bytes(line_limit_ * kLineBytes)));
-    }
+    if (renamed >= line_limit_) [[unlikely]]
+      refuse();
     return renamed;
+  }
+  [[noreturn]] [[gnu::noinline]] void refuse() const {
+    throw EnvironmentError(
+        fmt::format("the kernel touches more than {} of memory: the cache model names no more",
+                    format_bytes(line_limit_ * kLineBytes)));
+  }
+
+  Time fetch_into_l1(Sm& sm, std::uint64_t line, SectorMask sectors, std::uint32_t site) {
+    missed(site).l1 += popcount(sectors);
+    const Time arrival = fetch(sm, line, sectors, site);
+    sm.arrivals.put(line, arrival);
+    return arrival;
   }
 
   /// Reads what L1 lacks, except what another SM of the GPC has asked for and L2 has not answered yet: that comes with
   /// the other's, at the same time. Only the same sectors are merged. Returns when they are there.
-  Time fetch(Sm& sm, std::uint64_t line, SectorMask sectors) {
+  Time fetch(Sm& sm, std::uint64_t line, SectorMask sectors, std::uint32_t site) {
     MergedRead& read = merger_.at(sm.gpc, line, sectors);
     if (!read.takes(ReadMerger::key(line, sectors), sm.number, sm.clock, options_.visit_ticks)) {
       Time arrival = sm.clock;  // HBM brings a line by halves
-      const SectorMask fetched = read_l2(sm.side, line, sectors);
+      const SectorMask fetched = read_l2(sm.side, line, sectors, site);
       for (const auto& [half, half_key] :
            {std::pair{SectorMask{3}, line << 1}, {SectorMask{12}, line << 1 | 1}}) {
         if (fetched & half) {
@@ -430,27 +434,74 @@ class LaunchRun {
     return ((mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9u >> 32) * whole >> 32;
   }
 
-  SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors) {
-    const PartitionedL2::Missed missed = replay_.l2_.read(side, line, sectors);
+  SectorMask read_l2(std::size_t side, std::uint64_t line, SectorMask sectors, std::uint32_t site) {
+    const PartitionedL2::Missed lacks = replay_.l2_.read(side, line, sectors);
     ++counters_.l2_read_requests;
     counters_.l2_read_sectors += popcount(sectors);
-    counters_.l2_read_hit_sectors += popcount(sectors) - popcount(missed.l2);
-    counters_.hbm_read_bytes += popcount(missed.hbm) * kSectorBytes;
-    missed_sectors_ += popcount(missed.hbm & sectors);
-    return missed.hbm;
+    counters_.l2_read_hit_sectors += popcount(sectors) - popcount(lacks.l2);
+    counters_.hbm_read_bytes += popcount(lacks.hbm) * kSectorBytes;
+    missed(site).l2 += popcount(lacks.hbm & sectors);
+    missed(site).fetched += popcount(lacks.hbm);
+    return lacks.hbm;
   }
 
-  void count_site(const LinePattern& pattern, std::uint64_t l1_hits, std::uint64_t missed,
-                  std::uint64_t hbm_bytes) {
-    if (pattern.site >= counters_.sites.size()) counters_.sites.resize(pattern.site + 1);
-    ReplaySiteCounters& site = counters_.sites[pattern.site];
-    const std::uint64_t sectors = pattern.sectors();
-    site.requests += !pattern.more;
-    site.sectors += sectors;
-    site.hbm_sectors += hbm_bytes / kSectorBytes;
-    if (pattern.op == LineOp::load || pattern.op == LineOp::load_no_l1) {
-      site.l1_hits += l1_hits;
-      site.l2_hits += sectors - l1_hits - missed;
+  /// Of one site, or of all.
+  struct MissedSectors {
+    std::uint64_t l1 = 0, l2 = 0;  ///< of those asked for; L2's are brought by HBM
+    std::uint64_t fetched = 0;     ///< by HBM, asked for or not
+  };
+  MissedSectors& missed(std::uint32_t site) {
+    if (!options_.per_site) site = 0;
+    if (site >= missed_.size()) [[unlikely]]
+      missed_.resize(site + 1);
+    return missed_[site];
+  }
+
+  /// What the requests of these patterns asked for.
+  void count(const PatternTable& table) {
+    for (const auto& [pattern, served] : table) {
+      const std::uint64_t requests = pattern.more ? 0 : served, sectors = served * pattern.sectors();
+      switch (pattern.op) {
+        case LineOp::load:
+          counters_.load_requests += requests;
+          counters_.load_sectors += sectors;
+          break;
+        case LineOp::load_no_l1:
+          counters_.no_l1_load_requests += requests;
+          counters_.no_l1_load_sectors += sectors;
+          break;
+        case LineOp::store:
+          counters_.store_requests += requests;
+          counters_.store_sectors += sectors;
+          break;
+        case LineOp::atomic:
+          counters_.atomic_requests += requests;
+          counters_.atomic_sectors += sectors;
+          break;
+        case LineOp::work:
+        case LineOp::barrier:
+          continue;
+      }
+      if (!options_.per_site || served == 0) continue;
+      if (pattern.site >= counters_.sites.size()) counters_.sites.resize(pattern.site + 1);
+      ReplaySiteCounters& site = counters_.sites[pattern.site];
+      site.requests += requests;
+      site.sectors += sectors;
+      if (pattern.op == LineOp::load || pattern.op == LineOp::load_no_l1) site.l1_hits += sectors;  // or misses
+    }
+  }
+  /// What did not miss, when all is counted.
+  void count_hits() {
+    counters_.l2_write_sectors = counters_.store_sectors;
+    counters_.l2_write_hit_sectors = counters_.store_sectors - missed_writes_;
+    counters_.load_l1_hit_sectors = counters_.load_sectors + counters_.no_l1_load_sectors;
+    for (std::size_t i = 0; i < missed_.size(); ++i) {
+      counters_.load_l1_hit_sectors -= missed_[i].l1;
+      if (i >= counters_.sites.size()) continue;
+      ReplaySiteCounters& site = counters_.sites[i];
+      site.l1_hits -= missed_[i].l1;
+      site.l2_hits = missed_[i].l1 - missed_[i].l2;
+      site.hbm_sectors = missed_[i].fetched;
     }
   }
 
@@ -471,13 +522,14 @@ class LaunchRun {
   Time hbm_sector_cost_;
   Time hbm_free_ = 0;  ///< when it has moved all that was asked for; both in parts of a tick
   static constexpr std::size_t kPatternTables = 16;
-  std::deque<std::vector<LinePattern>> pattern_tables_;
+  std::deque<PatternTable> pattern_tables_;
   Time clock_ = 0;
   Lots lots_;
   TurnRule turn_rule_{};
   std::vector<Sm> sms_;
   ReplayCounters counters_;
-  std::uint64_t missed_sectors_ = 0;  ///< of those asked for, what neither L1 nor L2 had
+  std::vector<MissedSectors> missed_{1};
+  std::uint64_t missed_writes_ = 0;
 };
 
 Replay::Replay(const ReplayProfile& profile) : profile_(profile), l2_(profile) {}

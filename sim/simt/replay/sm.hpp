@@ -20,16 +20,22 @@ inline constexpr int kTurnsAhead = 3;
 
 enum class WarpState : std::uint8_t { running, at_barrier, ended };
 
-struct ReplayWarp {
-  const LineRequest* next = nullptr;
+/// A LinePattern, and how often it was served.
+struct ReplayPattern {
+  LinePattern pattern;
+  std::uint64_t served = 0;
+};
+using PatternTable = std::vector<ReplayPattern>;
+
+struct alignas(64) ReplayWarp {
   const LineRequest* end = nullptr;
-  const LinePattern* patterns = nullptr;
-  std::uint32_t slot = 0;  ///< of its block, in the SM
-  WarpState state = WarpState::ended;
-  std::uint8_t oldest = 0;       ///< of its loads under way
-  std::uint32_t turns_done = 0;  ///< of those that the work that is its next request takes
+  ReplayPattern* patterns = nullptr;
   Time data_at = 0;              ///< when the last of its loads returns
   Time copies_at = 0;            ///< and its asynchronous copies
+  std::uint16_t slot = 0;        ///< of its block, in the SM
+  std::uint16_t turns_done = 0;  ///< of those that the work that is its next request takes
+  WarpState state = WarpState::ended;
+  std::uint8_t oldest = 0;  ///< of its loads under way
   std::array<std::uint32_t, ReplayOptions::kMostInFlight>
       returns{};  ///< of its last loads, low bits of the time
 };
@@ -37,9 +43,10 @@ struct ReplayWarp {
 /// A place for a block on an SM.
 struct Slot {
   BlockTrace trace;
-  int live = 0;     ///< warps that have not ended
-  int waiting = 0;  ///< of those, at the barrier
-  Time last = 0;    ///< when the last of those came to the barrier, or the last warp ended
+  PatternTable patterns;  ///< its own, unless it shares a table with other blocks
+  int live = 0;           ///< warps that have not ended
+  int waiting = 0;        ///< of those, at the barrier
+  Time last = 0;          ///< when the last of those came to the barrier, or the last warp ended
 };
 
 /// Chance, the same in every launch.
@@ -60,10 +67,11 @@ struct Sm {
   std::size_t side = 0;  ///< its partition of the L2
   std::uint64_t number = 0;
   std::vector<Slot> slots{};
-  std::vector<ReplayWarp> warps{};      ///< of all slots, in order of slot
-  std::array<Time, kMaxWarps> wake{};   ///< when each of those asleep has its data
-  std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
-  Time next_wake = 0;                   ///< the first of those asleep
+  std::vector<ReplayWarp> warps{};                   ///< of all slots, in order of slot
+  std::array<const LineRequest*, kMaxWarps> next{};  ///< of each warp
+  std::array<Time, kMaxWarps> wake{};                ///< when each of those asleep has its data
+  std::uint64_t ready = 0, asleep = 0;               ///< bit i: warp i
+  Time next_wake = 0;                                ///< the first of those asleep
   /// The warps that go on next, drawn from the ready ones some turns ahead, so that their streams can be fetched.
   std::array<std::uint8_t, kTurnsAhead> turns{};
   int turn_count = 0;
@@ -83,18 +91,18 @@ struct Sm {
   }
   /// Those whose data have come are ready.
   void wake_up() {
-    Time next = ~Time{0};
+    Time first = ~Time{0};
     for (std::uint64_t left = asleep; left != 0; left &= left - 1) {
       const auto warp = static_cast<unsigned>(std::countr_zero(left));
       if (wake[warp] <= clock) {
         asleep ^= left & -left;
         ready |= left & -left;
-        __builtin_prefetch(warps[warp].next);
+        __builtin_prefetch(next[warp]);
       } else {
-        next = std::min(next, wake[warp]);
+        first = std::min(first, wake[warp]);
       }
     }
-    next_wake = next;
+    next_wake = first;
   }
   /// The warp whose turn it is; there is one.
   std::size_t take_turn() {
@@ -121,6 +129,7 @@ struct TurnRule {
       sm.drawn |= std::uint64_t{1} << warp;
       sm.next_turn = static_cast<std::uint64_t>(warp + 1) % kMaxWarps;
       __builtin_prefetch(&sm.warps[static_cast<std::size_t>(warp)]);
+      __builtin_prefetch(sm.next[static_cast<std::size_t>(warp)]);
     }
   }
 

@@ -139,12 +139,14 @@ class LaunchRun {
 
   void visit(Sm& sm) {
     while (sm.live_blocks > 0 && sm.clock < clock_) {
-      if (sm.asleep != 0 && sm.next_wake <= sm.clock) sm.wake_up();
+      if (sm.asleep != 0 && sm.next_wake <= sm.clock) {
+        sm.wake_up();
+        turn_rule_.draw(sm, lots_);
+      }
       if (sm.ready == 0) {
         sm.clock = std::min(sm.next_wake, clock_);
         continue;
       }
-      turn_rule_.draw(sm, lots_);
       serve_instruction(sm, sm.take_turn());
       turn_rule_.draw(sm, lots_);
       prefetch_lines(sm);
@@ -156,13 +158,13 @@ class LaunchRun {
   // time: they are asked for ahead, the first two when its turn is drawn.
   static void prefetch_turn(const Sm& sm, int turn) {
     if (turn >= sm.turn_count) return;
-    const std::size_t warp = sm.turns[static_cast<std::size_t>(turn)];
+    const std::size_t warp = sm.turn(turn);
     __builtin_prefetch(&sm.warps[warp]);
     __builtin_prefetch(sm.next[warp]);
   }
   void prefetch_lines(const Sm& sm) {
     if (sm.turn_count == 0) return;
-    const std::size_t warp = sm.turns[0];
+    const std::size_t warp = sm.turn(0);
     const LineRequest request = *sm.next[warp];
     const LinePattern& pattern = sm.warps[warp].patterns[request.pattern()].pattern;
     if (pattern.lines == 0) return;

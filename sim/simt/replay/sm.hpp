@@ -73,7 +73,7 @@ struct Sm {
   std::uint64_t ready = 0, asleep = 0;               ///< bit i: warp i
   Time next_wake = 0;                                ///< the first of those asleep
   /// The warps that go on next, drawn from the ready ones some turns ahead, so that their streams can be fetched.
-  std::array<std::uint8_t, kTurnsAhead> turns{};
+  std::uint32_t turns = 0;  ///< a byte each
   int turn_count = 0;
   std::uint64_t drawn = 0;                       ///< bit i: warp i is among them
   std::uint64_t next_turn = 0;                   ///< the warp after the one that was drawn last
@@ -106,12 +106,13 @@ struct Sm {
   }
   /// The warp whose turn it is; there is one.
   std::size_t take_turn() {
-    const std::size_t warp = turns[0];
+    const std::size_t warp = turn(0);
     drawn ^= std::uint64_t{1} << warp;
     --turn_count;
-    for (int i = 0; i < turn_count; ++i) turns[i] = turns[i + 1];
+    turns >>= 8;
     return warp;
   }
+  std::size_t turn(int i) const { return turns >> 8 * i & 0xFF; }
 };
 
 /// Whose turn it is on the SMs of one launch.
@@ -124,12 +125,12 @@ struct TurnRule {
     while (sm.turn_count < kTurnsAhead) {
       const std::uint64_t open = sm.ready & ~sm.drawn;
       if (open == 0) return;
-      const int warp = next_of(sm, open, lots);
-      sm.turns[static_cast<std::size_t>(sm.turn_count++)] = static_cast<std::uint8_t>(warp);
+      const unsigned warp = next_of(sm, open, lots);
+      sm.turns |= warp << 8 * sm.turn_count++;
       sm.drawn |= std::uint64_t{1} << warp;
-      sm.next_turn = static_cast<std::uint64_t>(warp + 1) % kMaxWarps;
-      __builtin_prefetch(&sm.warps[static_cast<std::size_t>(warp)]);
-      __builtin_prefetch(sm.next[static_cast<std::size_t>(warp)]);
+      sm.next_turn = (warp + 1) % kMaxWarps;
+      __builtin_prefetch(&sm.warps[warp]);
+      __builtin_prefetch(sm.next[warp]);
     }
   }
 
@@ -137,7 +138,7 @@ struct TurnRule {
   // The first warp that is ready from some place on: for part of the turns from the first place that has one, for the others
   // from each place in turn, and there from each of a block's warps in turn. In kernels without shared memory, whose warps
   // no barrier brings together, from the first warp on, or from any, by lot.
-  int next_of(Sm& sm, std::uint64_t open, Lots& lots) const {
+  unsigned next_of(Sm& sm, std::uint64_t open, Lots& lots) const {
     if (!has_tiles) return first_from(open, lots.draw(256) < oldest_first ? 0 : lots.draw(kMaxWarps));
     if (sm.slots.size() == 1) return first_from(open, sm.next_turn);
     const std::uint64_t place = ++sm.turns_made * oldest_first % 256 < oldest_first
@@ -145,9 +146,9 @@ struct TurnRule {
                                     : sm.next_place++ % sm.slots.size();
     return first_from(open, place * warps_per_block + sm.next_turn % warps_per_block);
   }
-  static int first_from(std::uint64_t warps, std::uint64_t from) {
+  static unsigned first_from(std::uint64_t warps, std::uint64_t from) {
     const std::uint64_t after = warps & ~std::uint64_t{0} << from;
-    return std::countr_zero(after != 0 ? after : warps);
+    return static_cast<unsigned>(std::countr_zero(after != 0 ? after : warps));
   }
 };
 

@@ -28,11 +28,6 @@ void register_code(const void* address) {
   }
 }
 
-std::uint32_t site_of(const void* return_address) {
-  return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(return_address) - code_base) &
-         (kSiteLimit - 1);
-}
-
 std::uintptr_t address_of_site(std::uint32_t site) { return code_base + site; }
 
 namespace {

@@ -46,9 +46,9 @@ Worker::Worker(int number)
   for (int i = 0; i < kMaxBlockThreads; ++i) {
     Lane& lane = lanes_[i];
     lane.stack = stacks_ + i * kStackStride;
-    lane.index = static_cast<std::uint8_t>(i % kWarp);
+    lane.index = static_cast<std::uint16_t>(i % kWarp);
     lane.warp = static_cast<std::uint16_t>(i / kWarp);
-    lane.log = logs_.get() + lane.index * kLogStride;
+    lane.end = logs_.get() + lane.index * kLogStride + kLogEntries;
     mprotect(lane.stack, kGuardBytes, PROT_NONE);
   }
 }
@@ -63,7 +63,6 @@ void lane_main() {
     finish_copies();
     Lane& lane = *running.lane;
     Warp& warp = worker.warps_[lane.warp];
-    lane.waiting = Waiting::done;
     warp.ready &= ~(1u << lane.index);
     warp.done |= 1u << lane.index;
     ++worker.done_;
@@ -78,7 +77,7 @@ void Worker::make_lane(Lane& lane) {
 
 [[gnu::always_inline]] inline void Worker::resume(Lane& lane) {
   running.cursor = lane.cursor;
-  running.end = lane.log + kLogEntries;
+  running.end = lane.end;
   running.lane = &lane;
   set_thread_index(lane.tid);
 }
@@ -89,9 +88,9 @@ void Worker::make_lane(Lane& lane) {
   Lane& self = *running.lane;
   self.cursor = running.cursor;
   const Warp& warp = warps_[self.warp];
-  const std::uint32_t later = self.index == 31 ? 0 : warp.ready & (~0u << (self.index + 1));
+  const std::uint32_t later = warp.ready & ~1u << self.index;
   if (later != 0 && !failed_) [[likely]] {
-    Lane& next = lanes_[self.warp * kWarp + std::countr_zero(later)];
+    Lane& next = (&self)[std::countr_zero(later) - self.index];
     resume(next);
     // The stacks of a block do not fit the first caches: that of the lane after the next is asked for already.
     const auto* const top = static_cast<const std::byte*>((&next + 1)->fiber);
@@ -128,7 +127,8 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     trace_writer_.begin(*trace_, static_cast<std::size_t>(warp_count_));
     for (auto& warp : trace_->warps) warp.reserve(requests_a_warp_);  // blocks of a kernel are much alike
   }
-  done_ = waiting_at_barrier_ = 0;
+  done_ = 0;
+  barrier_site_ = kNoSite;
   barrier_sum_ = 0;
   rounds_stuck_ = 0;
   ++segment_;
@@ -154,8 +154,8 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     lane.tid[0] = t % shape.block.x;
     lane.tid[1] = t / shape.block.x % shape.block.y;
     lane.tid[2] = t / shape.block.x / shape.block.y;
-    lane.waiting = Waiting::no;
-    lane.cursor = lane.log;
+    lane.meeting = nullptr;
+    lane.cursor = lane.end - kLogEntries;
     if (lane.fiber == nullptr) make_lane(lane);
   }
 
@@ -165,7 +165,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     running = {};
     // Lanes stay where they stand, with whatever their stacks hold, and start afresh in the next launch.
     for (int i = 0; i < lane_count_; ++i) {
-      if (lanes_[i].waiting != Waiting::done) lanes_[i].fiber = nullptr;
+      if (!lanes_[i].in(warps_[i / kWarp].done)) lanes_[i].fiber = nullptr;
     }
     throw;
   }
@@ -212,8 +212,7 @@ void Worker::run_warp(int index) {
     merge(warp, force || warp.full == 0);
     for (std::uint32_t left = warp.full; left != 0; left &= left - 1) {
       Lane& lane = lanes_[index * kWarp + std::countr_zero(left)];
-      if (lane.cursor >= lane.log + kLogEntries) continue;
-      lane.waiting = Waiting::no;
+      if (lane.cursor >= lane.end) continue;
       warp.full &= ~(1u << lane.index);
       warp.ready |= 1u << lane.index;
     }
@@ -226,7 +225,6 @@ void Worker::run_warp(int index) {
 void Worker::wait_for_log() {
   Lane& lane = *running.lane;
   Warp& warp = warps_[lane.warp];
-  lane.waiting = Waiting::log_full;
   warp.ready &= ~(1u << lane.index);
   warp.full |= 1u << lane.index;
   hand_over();
@@ -237,11 +235,9 @@ void Worker::let_others_come() { hand_over(); }
 [[gnu::always_inline]] inline void Worker::come_to_barrier(std::uint32_t site) {
   Lane& lane = *running.lane;
   Warp& warp = warps_[lane.warp];
-  lane.waiting = Waiting::barrier;
   lane.site = site;
   warp.ready &= ~(1u << lane.index);
   warp.at_barrier |= 1u << lane.index;
-  if (waiting_at_barrier_++ == 0) barrier_site_ = site;
   if (site != barrier_site_) [[unlikely]]
     check_barrier_sites(lane);
 }
@@ -250,7 +246,6 @@ void Worker::let_others_come() { hand_over(); }
 int Worker::barrier(std::uint32_t site) {
   come_to_barrier(site);
   hand_over();
-  running.lane->waiting = Waiting::no;
   return 0;
 }
 
@@ -260,7 +255,6 @@ int Worker::barrier_with(BarrierKind kind, int predicate, std::uint32_t site) {
   const std::uint32_t parity = barriers_passed_ & 1;
   const int threads = lane_count_ - static_cast<int>(done_);
   hand_over();
-  running.lane->waiting = Waiting::no;
   const int sum = barrier_result_[parity];
   switch (kind) {
     case BarrierKind::plain:
@@ -275,10 +269,16 @@ int Worker::barrier_with(BarrierKind kind, int predicate, std::uint32_t site) {
   return 0;
 }
 
+std::uint32_t Worker::waiting_at_barrier() const {
+  std::uint32_t sum = 0;
+  for (int w = 0; w < warp_count_; ++w) sum += static_cast<std::uint32_t>(std::popcount(warps_[w].at_barrier));
+  return sum;
+}
+
 // Opens the barrier when every lane that has not ended waits at it.
 bool Worker::release_barrier() {
-  if (waiting_at_barrier_ + done_ != static_cast<std::uint32_t>(lane_count_) || waiting_at_barrier_ == 0)
-    return false;
+  const std::uint32_t waiting = waiting_at_barrier();
+  if (waiting + done_ != static_cast<std::uint32_t>(lane_count_) || waiting == 0) return false;
   for (int w = 0; w < warp_count_; ++w) {
     Warp& warp = warps_[w];
     if (warp.at_barrier == 0) continue;
@@ -291,8 +291,8 @@ bool Worker::release_barrier() {
       trace_writer_.add(static_cast<std::size_t>(w), 0,
                         {.site = barrier_site_, .op = LineOp::barrier, .lines = 0});
   }
-  counters_.thread_barriers += waiting_at_barrier_;
-  waiting_at_barrier_ = 0;
+  counters_.thread_barriers += waiting;
+  barrier_site_ = kNoSite;
   barrier_result_[barriers_passed_++ & 1] = std::exchange(barrier_sum_, 0);
   shadow_.barrier();
   return true;
@@ -344,12 +344,11 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
     warp.shuffles += kind == CollectiveKind::shuffle;
     warp.ready |= mask & ~self;
   } else {
-    lane.waiting = Waiting::collective;
     lane.site = site;
     lane.meeting = meeting;
     warp.ready &= ~self;
     hand_over();
-    lane.waiting = Waiting::no;
+    lane.meeting = nullptr;
   }
   return *meeting;
 }
@@ -382,12 +381,11 @@ std::uint32_t Worker::converged_lanes(std::uint32_t site) {
   if (meeting->arrived == meeting->mask) {
     warp.ready |= meeting->mask & ~self;
   } else {
-    lane.waiting = Waiting::collective;
     lane.site = site;
     lane.meeting = meeting;
     warp.ready &= ~self;
     hand_over();
-    lane.waiting = Waiting::no;
+    lane.meeting = nullptr;
   }
   const std::uint32_t mask = meeting->mask;
   leave(*meeting);
@@ -475,6 +473,10 @@ void Worker::find(FindingKind kind, std::uint32_t site, std::string what, std::s
 }
 
 void Worker::check_barrier_sites(const Lane& lane) {
+  if (barrier_site_ == kNoSite) {  // the first to come
+    barrier_site_ = lane.site;
+    return;
+  }
   if (same_source_line(lane.site, barrier_site_)) return;
   Finding finding = about(FindingKind::divergent_barrier, lane, lane.site);
   finding.other_site = barrier_site_;
@@ -510,8 +512,8 @@ void Worker::check_meeting_sites(const Meeting& meeting, CollectiveKind kind, st
 void Worker::report_deadlock() {
   int waiting = -1, collective = -1;
   for (int i = 0; i < lane_count_; ++i) {
-    if (lanes_[i].waiting == Waiting::barrier && waiting < 0) waiting = i;
-    if (lanes_[i].waiting == Waiting::collective && collective < 0) collective = i;
+    if (lanes_[i].in(warps_[i / kWarp].at_barrier) && waiting < 0) waiting = i;
+    if (lanes_[i].meeting != nullptr && collective < 0) collective = i;
   }
   const Lane& lane = lanes_[std::max(collective >= 0 ? collective : waiting, 0)];
   Finding finding = about(FindingKind::deadlock, lane, lane.site);
@@ -523,7 +525,7 @@ void Worker::report_deadlock() {
     finding.cause = "the mask names lanes that took another branch or wait at a barrier";
   } else {
     finding.what = fmt::format("{} of {} threads wait at a barrier that the others never reach",
-                               waiting_at_barrier_, lane_count_);
+                               waiting_at_barrier(), lane_count_);
     finding.cause = "a __syncthreads() stands in a branch that only some threads of the block take";
   }
   record(std::move(finding));

@@ -45,8 +45,6 @@ inline constexpr std::size_t kStackBytes = std::size_t{256} << 10;
 // further, and every sixteenth a few cache lines further down (make_lane), which spreads 1024 of them over a 64 KiB period.
 inline constexpr std::size_t kStackStride = kStackBytes + 4096;
 
-enum class Waiting : std::uint8_t { no, log_full, barrier, collective, done };
-
 enum class CollectiveKind : std::uint8_t { sync, shuffle, vote, match, reduce, matrix, active };
 
 /// A warp collective under way: the lanes of `mask` meet, leave a value each, and read the others'.
@@ -59,15 +57,16 @@ struct Meeting {
 
 struct alignas(64) Lane {  // one line of the processor's cache
   Fiber fiber = nullptr;
-  Entry* cursor = nullptr;
-  Entry* log = nullptr;
+  Entry* cursor = nullptr;     // of its log
+  Entry* end = nullptr;        // where it is full
   std::byte* stack = nullptr;  // lowest address
-  Meeting* meeting = nullptr;
+  Meeting* meeting = nullptr;  // that it waits for
   std::uint32_t tid[3] = {0, 0, 0};
-  std::uint32_t site = 0;  // where it waits
-  Waiting waiting = Waiting::done;
-  std::uint8_t index = 0;  // in its warp
+  std::uint32_t site = 0;   // where it waits
+  std::uint16_t index = 0;  // in its warp
   std::uint16_t warp = 0;
+
+  bool in(std::uint32_t lanes) const { return (lanes >> index & 1) != 0; }
 };
 
 struct Warp {
@@ -159,6 +158,7 @@ class Worker {
   void resume(Lane& lane);
   void hand_over();
   void come_to_barrier(std::uint32_t site);
+  std::uint32_t waiting_at_barrier() const;
   static Meeting* find_meeting(Warp& warp, std::uint32_t mask, std::uint32_t self);
   void run_warp(int warp);
   static void close_open_meetings(Warp& warp);
@@ -206,9 +206,9 @@ class Worker {
   int barrier_result_[2] = {0, 0};
   std::uint32_t barriers_passed_ = 0;
   int barrier_sum_ = 0;
-  std::uint32_t waiting_at_barrier_ = 0;
   std::uint32_t done_ = 0;
-  std::uint32_t barrier_site_ = 0;
+  static constexpr std::uint32_t kNoSite = ~0u;
+  std::uint32_t barrier_site_ = kNoSite;  // of those who wait
   std::uint64_t segment_ = 0;
   std::uint32_t rounds_stuck_ = 0;
   std::uint32_t static_shared_bytes_ = 0;
@@ -234,8 +234,6 @@ class Worker {
 /// The worker of the calling OS thread, made on first use.
 Worker& this_worker();
 
-/// The instruction before a return address, as a number that fits an Entry.
-std::uint32_t site_of(const void* return_address);
 /// Whether two instructions stand in the same line of source; false when that is unknown.
 bool same_source_line(std::uint32_t a, std::uint32_t b);
 /// Without look-ups (they start a program) every two instructions pass as of one line.
@@ -246,5 +244,10 @@ std::uintptr_t address_of_site(std::uint32_t site);
 /// further away than sites can tell.
 void register_code(const void* address);
 extern std::uintptr_t code_base;
+/// The instruction before a return address, as a number that fits an Entry.
+inline std::uint32_t site_of(const void* return_address) {
+  return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(return_address) - code_base) &
+         (kSiteLimit - 1);
+}
 
 }  // namespace flashlab::simt

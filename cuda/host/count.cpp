@@ -12,6 +12,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -119,10 +120,11 @@ class LaunchLog {
   int count_ = 0;
 };
 
-void one_pass(const KernelStage& stage, KernelShape shape, bool fill, LaunchLog& log) {
+void one_pass(const KernelStage& stage, KernelShape shape, bool fill, LaunchLog& log,
+              std::set<std::string>& refused) {
   if (!stage.in_f32) shape.dtype = DType::bf16;
   if (const std::string why = refusal(stage.slug, shape, require_card()); !why.empty()) {
-    std::fprintf(stderr, "flashlab_gpu_count: %s\n", why.c_str());
+    if (refused.insert(why).second) std::fprintf(stderr, "flashlab_gpu_count: %s\n", why.c_str());
     return;
   }
   const std::size_t elements = static_cast<std::size_t>(shape.heads) * shape.seq * shape.dim;
@@ -141,8 +143,9 @@ void run(const Options& options) {
   }
   require_card();
   LaunchLog log(options.launches);
+  std::set<std::string> refused;  // said once
   for (const KernelStage& stage : options.stages) {
-    for (const KernelShape& shape : options.shapes) one_pass(stage, shape, options.fill, log);
+    for (const KernelShape& shape : options.shapes) one_pass(stage, shape, options.fill, log, refused);
   }
 }
 

@@ -33,6 +33,8 @@ struct MeasureArguments {
   bool quick = false;    ///< the smallest shape alone
   bool card = false;     ///< what was measured alone, nothing simulated
   std::string seq;       ///< this N alone
+  std::string
+      device;  ///< whose counters, "h100" or a card's folder; empty: the card just measured, or the one that is kept
   bool keep = false;     ///< keep what was simulated beside the measurements
   bool rest = false;     ///< with keep: only what is not kept yet
   bool kept = false;     ///< simulate nothing: show what was kept

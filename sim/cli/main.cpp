@@ -155,6 +155,9 @@ int run_program(int argc, char** argv) {
                       "where measurement files lie (default: the tree's)");
   measure->add_flag("--quick", measure_arguments.quick, "the smallest shape alone");
   measure->add_option("--seq", measure_arguments.seq, "this N alone (4K)");
+  measure->add_option("--device", measure_arguments.device,
+                      "whose counters: t4, a100, h100, h200 or a card's folder (default: of the card just "
+                      "measured; with --saved h100)");
   measure->add_flag("--card", measure_arguments.card, "with --saved: the card's counters, nothing simulated");
   measure->add_flag("--keep", measure_arguments.keep,
                     "keep what was simulated beside the measurements, shape by shape");
@@ -169,6 +172,7 @@ int run_program(int argc, char** argv) {
       "  flashlab measure naive --saved --card --seq 4K   what the H100 counted, at once\n"
       "  flashlab measure --saved --kept       every measured shape, as simulated when it was last kept\n"
       "  flashlab measure --saved --keep       simulate every measured shape anew (many minutes), and keep it\n"
+      "  flashlab measure --saved --kept --device h200      of another card\n"
       "  flashlab measure online-q             on a GPU with Nsight Compute: measure, save, compare");
 
   BenchArguments b;

@@ -58,9 +58,9 @@ constexpr std::size_t kLoadWavefronts = 9, kStoreWavefronts = 10, kL2Read = 11, 
                       kFfma = 14;
 static_assert(kCounters[kLoadWavefronts].heading == "load wavefronts" && kCounters[kFfma].heading == "FFMA");
 
-/// What the card had no counter for, or an older measurement did not ask for, is not judged.
+/// What the card had no counter for, an older measurement did not ask for, or no profile simulates, is not judged.
 bool within(const Counter& counter, double simulated, double measured) {
-  return std::isnan(measured) ||
+  return std::isnan(measured) || std::isnan(simulated) ||
          std::abs(simulated - measured) <= std::max(counter.relative * measured, counter.absolute);
 }
 
@@ -89,36 +89,86 @@ double value_of(const simt::KernelRun& kernel, std::string_view name) {
   for (const simt::Metric& metric : kernel.counters.metrics()) {
     if (metric.name == name) return static_cast<double>(metric.value);
   }
-  for (const auto& [metric, value] : kernel.caches->metrics()) {
-    if (metric == name) return value;
+  if (kernel.caches) {
+    for (const auto& [metric, value] : kernel.caches->metrics()) {
+      if (metric == name) return value;
+    }
   }
   return std::nan("");
 }
 
-constexpr std::string_view kKeptFile = "simulated.json", kKeptSchema = "flashlab.simulated/1";
-
-std::vector<gpu::Measurement> read_measured(const fs::path& folder) {
-  std::vector<gpu::Measurement> all;
-  if (fs::is_directory(folder)) {
-    for (const fs::directory_entry& card : fs::directory_iterator(folder)) {
-      if (!card.is_directory()) continue;
-      for (const fs::directory_entry& file : fs::directory_iterator(card.path())) {
-        const fs::path name = file.path().filename();
-        if (name.extension() == ".json" && name != "card.json" && name != "bench.json" &&
-            name != "ablations.json") {
-          all.push_back(gpu::read_measurement(file.path()));
-        }
+/// The profile of a card that names itself so, "NVIDIA A100-SXM4-80GB"; empty when there is none.
+std::string_view profile_of(std::string_view card_name) {
+  for (const simt::ReplayProfile& profile : simt::replay_profiles()) {
+    std::string word;
+    for (const char c : std::string(card_name) + ' ') {
+      if (std::isalnum(static_cast<unsigned char>(c))) {
+        word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      } else if (std::exchange(word, {}) == profile.name) {
+        return profile.name;
       }
     }
   }
-  // Folders come in any order.
-  std::ranges::stable_sort(all, {}, [](const gpu::Measurement& m) {
-    return std::pair(m.card.name, m.launches.empty() ? std::string() : m.launches.front().stage);
-  });
+  return {};
+}
+
+constexpr std::string_view kKeptFile = "simulated.json", kKeptSchema = "flashlab.simulated/1";
+
+/// Measurements of one card.
+struct OneCard {
+  gpu::MeasuredCard card;
+  fs::path folder;
+  std::vector<gpu::Measurement> measurements;  ///< a stage each, in order
+
+  /// Of the replay; empty when it has none for this card.
+  std::string_view profile() const { return profile_of(card.name); }
+};
+
+std::vector<OneCard> read_measured(const fs::path& folder) {
+  std::vector<OneCard> all;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (!entry.is_directory()) continue;
+    OneCard one{.card = {}, .folder = entry.path(), .measurements = {}};
+    for (const fs::directory_entry& file : fs::directory_iterator(entry.path())) {
+      const fs::path name = file.path().filename();
+      if (name.extension() == ".json" && name != "card.json" && name != "bench.json" &&
+          name != "ablations.json" && name != kKeptFile) {
+        one.measurements.push_back(gpu::read_measurement(file.path()));
+      }
+    }
+    if (one.measurements.empty()) continue;
+    // Files come in any order.
+    std::ranges::stable_sort(one.measurements, {}, [](const gpu::Measurement& m) {
+      return m.launches.empty() ? std::string() : m.launches.front().stage;
+    });
+    one.card = one.measurements.front().card;
+    all.push_back(std::move(one));
+  }
+  std::ranges::sort(all, {}, &OneCard::folder);
   if (all.empty())
     throw EnvironmentError(fmt::format(
         "{}: no measurements there: run flashlab measure on a machine with a GPU", folder.string()));
   return all;
+}
+
+/// The card that `device` names by its profile or its folder; empty: the only one, or the H100. Throws UsageError when
+/// that is none, or several.
+OneCard one_of(std::vector<OneCard> all, const std::string& device) {
+  std::vector<std::string> names;
+  for (const OneCard& one : all) names.push_back(one.folder.filename().string());
+  if (!device.empty() || all.size() > 1) {
+    const std::string wanted = device.empty() ? "h100" : device;
+    std::erase_if(all, [&](const OneCard& one) {
+      return one.folder.filename() != wanted && (one.profile().empty() || one.profile() != wanted);
+    });
+  }
+  if (all.size() != 1) {
+    throw UsageError(fmt::format("--device {}: {} measured: choose from {}", device.empty() ? "h100" : device,
+                                 all.empty() ? "no such card was" : "several such cards were",
+                                 fmt::join(names, ", ")));
+  }
+  return std::move(all.front());
 }
 
 bool wanted(const MeasureArguments& a, const gpu::MeasuredLaunch& launch) {
@@ -225,7 +275,8 @@ bool agree(const Comparison& a, const Comparison& b) {
 
 /// Simulates every shape, the shortest first. What was kept of a shape and comes out otherwise now is said: then another
 /// model wrote it.
-std::vector<Comparison> simulate(ByShape by_shape, KeptFile* keep, const KeptFile& kept, bool& as_kept) {
+std::vector<Comparison> simulate(ByShape by_shape, std::string_view profile, KeptFile* keep,
+                                 const KeptFile& kept, bool& as_kept) {
   std::vector<ByShape::value_type*> order;
   for (auto& entry : by_shape) order.push_back(&entry);
   std::ranges::stable_sort(order, {}, [](const auto* entry) {
@@ -240,7 +291,7 @@ std::vector<Comparison> simulate(ByShape by_shape, KeptFile* keep, const KeptFil
     const DType dtype = kernel == gpu::kKernelStages.end() || kernel->in_f32 ? DType::f32 : DType::bf16;
     const Problem problem{.heads = heads, .seq = seq, .dim = dim, .dtype = dtype, .causal = causal};
     const Inputs in = random_inputs(problem, 1);
-    const simt::StageRun run = simt::run_stage(stage, problem, in.q, in.k, in.v, {.card = "h100"});
+    const simt::StageRun run = simt::run_stage(stage, problem, in.q, in.k, in.v, {.card = profile});
     for (std::size_t k = 0; k < entry->second.size(); ++k) {
       Comparison& row = entry->second[k];
       for (const Counter& counter : kCounters)
@@ -252,8 +303,9 @@ std::vector<Comparison> simulate(ByShape by_shape, KeptFile* keep, const KeptFil
       } else if (kept.fill(before) && !agree(before, row)) {
         as_kept = false;
         fmt::print(stderr,
-                   "flashlab: {} at N = {} is no longer what {} keeps: flashlab measure --saved --keep\n",
-                   row.kernel, seq, kept.path().string());
+                   "flashlab: {} at N = {} is no longer what {} keeps: flashlab measure --saved --keep "
+                   "--device {}\n",
+                   row.kernel, seq, kept.path().string(), kept.path().parent_path().filename().string());
       }
     }
     if (keep != nullptr) keep->write();
@@ -314,7 +366,9 @@ std::string to_table(const std::vector<Comparison>& rows) {
       const double s = row.simulated.at(counter.metric), m = row.measured.at(counter.metric);
       return deviation(s, m) + (within(counter, s, m) ? " " : "!");
     };
-    const auto bytes = [](double value) { return format_bytes(static_cast<Bytes>(value)); };
+    const auto bytes = [](double value) {
+      return std::isnan(value) ? std::string("–") : format_bytes(static_cast<Bytes>(value));
+    };
     const auto sim = [&](std::size_t c) { return row.simulated.at(kCounters[c].metric); };
     const auto card = [&](std::size_t c) { return row.measured.at(kCounters[c].metric); };
     const auto& [stage, heads, seq, dim, causal] = row.shape;
@@ -452,29 +506,30 @@ int measure_command(const MeasureArguments& typed) {
   if ((a.card || a.replays) && a.format != "table")
     throw UsageError("--card and --replays show a table: no --format goes with them");
   const fs::path folder = a.measured.empty() ? fs::path(FLASHLAB_MEASURED_DIR) : fs::path(a.measured);
-  if (!a.from.empty()) {
-    for (const fs::path& path : gpu::write_measurement(gpu::read_measured_folder(a.from), folder)) {
+  const auto take_over = [&](const gpu::Measurement& measurement) {
+    for (const fs::path& path : gpu::write_measurement(measurement, folder))
       fmt::print(stderr, "flashlab: wrote {}\n", path.string());
-    }
+    if (a.device.empty()) a.device = gpu::card_slug(measurement.card.name);
+  };
+  if (!a.from.empty()) {
+    take_over(gpu::read_measured_folder(a.from));
   } else if (!a.saved) {
     gpu::MeasureOptions options;
     options.count_program = fs::read_symlink("/proc/self/exe").parent_path() / "flashlab_gpu_count";
     options.stages = a.stages;
     options.progress = [](const std::string& line) { fmt::print(stderr, "flashlab: {}\n", line); };
-    for (const fs::path& path : gpu::write_measurement(gpu::measure(options), folder)) {
-      fmt::print(stderr, "flashlab: wrote {}\n", path.string());
-    }
+    take_over(gpu::measure(options));
   }
-  const std::vector<gpu::Measurement> measurements = read_measured(folder);
-  tell_unmeasured(a.stages, measurements, folder);
+  const OneCard one = one_of(read_measured(folder), a.device);
+  const std::vector<gpu::Measurement>& measurements = one.measurements;
+  tell_unmeasured(a.stages, measurements, one.folder);
   ByShape measured = measured_rows(a, measurements);
   if (measured.empty()) throw UsageError("nothing that was measured fits these options");
   if (a.card) {
     std::vector<Comparison> rows;
     for (auto& [shape, of_shape] : measured) std::ranges::move(of_shape, std::back_inserter(rows));
-    const gpu::MeasuredCard& card = measurements.front().card;
-    print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name, card.driver,
-                      card.toolkit, measured_on(a, measurements)) +
+    print(fmt::format("Counted by {} (driver {}, toolkit {}, {}), caches cold\n\n", one.card.name,
+                      one.card.driver, one.card.toolkit, measured_on(a, measurements)) +
           to_card_table(rows));
     return static_cast<int>(ExitCode::well);
   }
@@ -483,7 +538,13 @@ int measure_command(const MeasureArguments& typed) {
     print(to_replay_table(a, measurements));
     return static_cast<int>(ExitCode::well);
   }
-  KeptFile kept(folder / kKeptFile);
+  KeptFile kept(one.folder / kKeptFile);
+  if (!a.kept && one.profile().empty()) {
+    fmt::print(stderr,
+               "flashlab: the simt machine does not know the caches of {} (flashlab profile --help lists those "
+               "that it knows): what the caches decide is left out\n",
+               one.card.name);
+  }
   bool sound = true;
   std::size_t missing = 0;
   if (a.rest) {
@@ -494,7 +555,7 @@ int measure_command(const MeasureArguments& typed) {
   }
   const std::vector<Comparison> rows =
       a.kept ? recall(std::move(measured), kept, missing)
-             : simulate(std::move(measured), a.keep ? &kept : nullptr, kept, sound);
+             : simulate(std::move(measured), one.profile(), a.keep ? &kept : nullptr, kept, sound);
   if (rows.empty()) {
     throw UsageError(
         a.kept ? "nothing is kept of what fits these options: flashlab measure --saved --keep simulates it"
@@ -503,9 +564,8 @@ int measure_command(const MeasureArguments& typed) {
   if (a.format == "csv") {
     print(to_csv(rows));
   } else {
-    const gpu::MeasuredCard& card = measurements.front().card;
-    print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n", card.name,
-                      card.driver, card.toolkit, measured_on(a, measurements)) +
+    print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n",
+                      one.card.name, one.card.driver, one.card.toolkit, measured_on(a, measurements)) +
           to_table(rows) +
           "\nexact: global load and store requests and sectors, shared loads and stores, ldmatrix and "
           "tensor-core "

@@ -12,8 +12,9 @@ namespace {
 
 /// A measured folder with one launch of a small shape, all of whose counters are 1.
 struct Measured {
-  Measured() {
-    fs::create_directories(folder / "synthetic-card");
+  Measured() { add("synthetic-h100", "synthetic H100"); }
+  void add(const std::string& slug, const std::string& name) const {
+    fs::create_directories(folder / slug);
     std::string metrics, values;
     for (const char* metric :
          {"l1tex__t_requests_pipe_lsu_mem_global_op_ld.sum", "l1tex__t_requests_pipe_lsu_mem_global_op_st.sum",
@@ -25,15 +26,15 @@ struct Measured {
       metrics += std::string(metrics.empty() ? "" : ",") + '"' + metric + '"';
       values += values.empty() ? "1" : ",1";
     }
-    std::ofstream(folder / "synthetic-card" / "fused.json")
-        << R"({"schema":"flashlab.measured/1","stage":"fused","card":{"name":"synthetic card",)"
-           R"("compute_capability":"9.0","driver":"1","toolkit":"1","profiler":"1","date":"2026-01-01"},)"
+    std::ofstream(folder / slug / "fused.json")
+        << R"({"schema":"flashlab.measured/1","stage":"fused","card":{"name":")" << name << R"(",)"
+        << R"("compute_capability":"9.0","driver":"1","toolkit":"1","profiler":"1","date":"2026-01-01"},)"
         << R"("metrics":[)" << metrics
         << R"(],"launches":[{"kernel":"fused","heads":1,"seq":40,"dim":32,"causal":false,"values":[)" << values
         << "]}]}";
   }
   Scratch scratch;
-  fs::path folder = scratch.path / "measured";
+  fs::path folder = scratch.path / "measured", kept = folder / "synthetic-h100" / "simulated.json";
   std::string command = "measure --saved --measured '" + folder.string() + "' ";
 };
 
@@ -55,11 +56,11 @@ TEST_CASE("what was simulated is kept, and shown again without a simulation") {
 TEST_CASE("a simulation that no longer equals what is kept says so") {
   const Measured measured;
   run(measured.command + "--keep");
-  std::string kept = read_file(measured.folder / "simulated.json");
+  std::string kept = read_file(measured.kept);
   const std::string stale = "[441,";
   REQUIRE(kept.find("[440,") != std::string::npos);
   CHECK(run(measured.command).err.find("no longer") == std::string::npos);
-  std::ofstream(measured.folder / "simulated.json") << kept.replace(kept.find("[440,"), stale.size(), stale);
+  std::ofstream(measured.kept) << kept.replace(kept.find("[440,"), stale.size(), stale);
   CHECK(run(measured.command).err.find("fused at N = 40 is no longer what") != std::string::npos);
 }
 
@@ -69,9 +70,32 @@ TEST_CASE("a kept file that is damaged, or options that do not fit, are refused 
   check_refused("measure --kept", 2, "go with --saved");
   check_refused("measure --saved --kept --keep", 2, "take one of");
   check_refused(measured.command + "--kept", 2, "--keep");  // nothing kept yet
-  std::ofstream(measured.folder / "simulated.json")
-      << "{\"schema\": \"flashlab.simulated/1\", \"launches\": [{";
+  std::ofstream(measured.kept) << "{\"schema\": \"flashlab.simulated/1\", \"launches\": [{";
   check_refused(measured.command + "--kept", 2, "simulated.json");
+}
+
+TEST_CASE("of several cards that were measured, one is compared: the H100, or the one that is named") {
+  const Measured measured;
+  measured.add("tesla-t4", "Tesla T4");
+  measured.add("nvidia-gh200-480gb", "NVIDIA GH200 480GB");
+  CHECK(run(measured.command).out.find("measured on synthetic H100 ") != std::string::npos);
+  for (const std::string name : {"t4", "tesla-t4"})
+    CHECK(run(measured.command + "--card --device " + name).out.find("Counted by Tesla T4 ") !=
+          std::string::npos);
+  check_refused(measured.command + "--device a100", 2,
+                "no such card was measured: choose from nvidia-gh200-480gb, synthetic-h100, tesla-t4");
+  measured.add("another-h100", "another H100");
+  check_refused(measured.command + "--kept", 2, "several such cards were measured");
+}
+
+TEST_CASE("of a card whose caches nobody knows, what the caches decide is left out") {
+  const Measured measured;
+  measured.add("nvidia-gh200-480gb", "NVIDIA GH200 480GB");
+  const Outcome compared = run(measured.command + "--device nvidia-gh200-480gb");
+  CHECK(compared.code == 1);
+  CHECK(compared.err.find("does not know the caches of NVIDIA GH200 480GB") != std::string::npos);
+  CHECK(compared.err.find("load requests: simulated 440, measured 1") != std::string::npos);
+  CHECK(compared.out.find(" –  32 B ") != std::string::npos);  // L1 to L2: not simulated
 }
 
 TEST_CASE("measure --card shows the kept counters of the shapes asked for, and simulates nothing") {

@@ -395,6 +395,20 @@ std::string to_table(const std::vector<Comparison>& rows) {
   return table.str(false);
 }
 
+/// "Outside, of 98 launches of a kernel: load wavefronts 4, L2 read sectors 3."
+std::string outside(const std::vector<Comparison>& rows) {
+  std::vector<std::string> counts;
+  for (std::size_t c = 0; c < kFfma; ++c) {
+    const Counter& counter = kCounters[c];
+    const auto count = std::ranges::count_if(rows, [&](const Comparison& row) {
+      return !within(counter, row.simulated.at(counter.metric), row.measured.at(counter.metric));
+    });
+    if (count > 0) counts.push_back(fmt::format("{} {}", counter.heading, count));
+  }
+  return fmt::format("Outside, of {} launch{} of a kernel: {}.\n", rows.size(), rows.size() == 1 ? "" : "es",
+                     counts.empty() ? "none" : fmt::to_string(fmt::join(counts, ", ")));
+}
+
 /// What the card counted, nothing beside it.
 std::string to_card_table(const std::vector<Comparison>& rows) {
   using enum report::TextTable::Align;
@@ -566,7 +580,7 @@ int measure_command(const MeasureArguments& typed) {
   } else {
     print(fmt::format("Simulated beside measured on {} (driver {}, toolkit {}, {}), caches cold\n\n",
                       one.card.name, one.card.driver, one.card.toolkit, measured_on(a, measurements)) +
-          to_table(rows) +
+          to_table(rows) + "\n" + outside(rows) +
           "\nexact: global load and store requests and sectors, shared loads and stores, ldmatrix and "
           "tensor-core "
           "products,\n"

@@ -395,7 +395,7 @@ std::string to_table(const std::vector<Comparison>& rows) {
   return table.str(false);
 }
 
-/// "Outside, of 98 launches of a kernel: load wavefronts 4, L2 read sectors 3."
+/// "Outside a band, of 98 launches of a kernel: load wavefronts 4, L2 read sectors 3."
 std::string outside(const std::vector<Comparison>& rows) {
   std::vector<std::string> counts;
   for (std::size_t c = 0; c < kFfma; ++c) {
@@ -405,7 +405,8 @@ std::string outside(const std::vector<Comparison>& rows) {
     });
     if (count > 0) counts.push_back(fmt::format("{} {}", counter.heading, count));
   }
-  return fmt::format("Outside, of {} launch{} of a kernel: {}.\n", rows.size(), rows.size() == 1 ? "" : "es",
+  return fmt::format("Outside a band, of {} launch{} of a kernel: {}.\n", rows.size(),
+                     rows.size() == 1 ? "" : "es",
                      counts.empty() ? "none" : fmt::to_string(fmt::join(counts, ", ")));
 }
 

@@ -459,31 +459,31 @@ class LaunchRun {
     return missed_[site];
   }
 
+  /// Where requests and sectors of an operation are counted; null for those that ask for none.
+  std::pair<std::uint64_t*, std::uint64_t*> counted_in(LineOp op) {
+    switch (op) {
+      case LineOp::load:
+        return {&counters_.load_requests, &counters_.load_sectors};
+      case LineOp::load_no_l1:
+        return {&counters_.no_l1_load_requests, &counters_.no_l1_load_sectors};
+      case LineOp::store:
+        return {&counters_.store_requests, &counters_.store_sectors};
+      case LineOp::atomic:
+        return {&counters_.atomic_requests, &counters_.atomic_sectors};
+      case LineOp::work:
+      case LineOp::barrier:
+        break;
+    }
+    return {};
+  }
   /// What the requests of these patterns asked for.
   void count(const PatternTable& table) {
     for (const auto& [pattern, served] : table) {
+      const auto [all_requests, all_sectors] = counted_in(pattern.op);
+      if (all_requests == nullptr) continue;
       const std::uint64_t requests = pattern.more ? 0 : served, sectors = served * pattern.sectors();
-      switch (pattern.op) {
-        case LineOp::load:
-          counters_.load_requests += requests;
-          counters_.load_sectors += sectors;
-          break;
-        case LineOp::load_no_l1:
-          counters_.no_l1_load_requests += requests;
-          counters_.no_l1_load_sectors += sectors;
-          break;
-        case LineOp::store:
-          counters_.store_requests += requests;
-          counters_.store_sectors += sectors;
-          break;
-        case LineOp::atomic:
-          counters_.atomic_requests += requests;
-          counters_.atomic_sectors += sectors;
-          break;
-        case LineOp::work:
-        case LineOp::barrier:
-          continue;
-      }
+      *all_requests += requests;
+      *all_sectors += sectors;
       if (!options_.per_site || served == 0) continue;
       if (pattern.site >= counters_.sites.size()) counters_.sites.resize(pattern.site + 1);
       ReplaySiteCounters& site = counters_.sites[pattern.site];

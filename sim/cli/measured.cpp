@@ -66,7 +66,7 @@ OneCard one_of(std::vector<OneCard> all, const std::string& device) {
   std::vector<std::string> names;
   for (const OneCard& one : all) names.push_back(one.folder.filename().string());
   if (!device.empty() || all.size() > 1) {
-    const std::string wanted = device.empty() ? "h100" : device;
+    const std::string wanted = device.empty() ? "h100" : gpu::card_slug(device);
     std::erase_if(all, [&](const OneCard& one) {
       return one.folder.filename() != wanted && (one.profile().empty() || one.profile() != wanted);
     });

@@ -79,7 +79,7 @@ TEST_CASE("of several cards that were measured, one is compared: the H100, or th
   measured.add("tesla-t4", "Tesla T4");
   measured.add("nvidia-gh200-480gb", "NVIDIA GH200 480GB");
   CHECK(run(measured.command).out.find("measured on synthetic H100 ") != std::string::npos);
-  for (const std::string name : {"t4", "tesla-t4"})
+  for (const std::string name : {"t4", "tesla-t4", "Tesla_T4"})
     CHECK(run(measured.command + "--card --device " + name).out.find("Counted by Tesla T4 ") !=
           std::string::npos);
   check_refused(measured.command + "--device a100", 2,

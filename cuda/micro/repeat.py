@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """How far does the card differ from itself? Measures every launch of the validation table several times, each time in a
-new process, and prints as CSV the least, the middle and the greatest value of the counters that time has a part in.
+new process, and prints as CSV the least, the middle and the greatest value of the counters that time has a part in: as the
+card chooses its clock ("none"), and with the SMs held at their base clock, while L2 and HBM keep theirs ("base").
 
     cuda/micro/repeat.py flashlab_gpu_count [RUNS] > repeats.csv
 
@@ -24,13 +25,14 @@ COUNTERS = {
     "sm__cycles_elapsed.max": "cycles",
 }
 SHAPE = ["kernel", "heads", "seq", "dim", "causal"]
+CLOCKS = ["none", "base"]  # of ncu's --clock-control
 
 
-def measured(program, folder):
+def measured(program, clock, folder):
     """The launches of one run, in order, and the values of each: [(shape, {counter: value})]."""
     counters, launches = folder / "counters.csv", folder / "launches.csv"
     subprocess.run(
-        ["ncu", "--csv", "--log-file", counters, "--cache-control", "all", "--clock-control", "none", "--print-units",
+        ["ncu", "--csv", "--log-file", counters, "--cache-control", "all", "--clock-control", clock, "--print-units",
          "base", "--metrics", ",".join(COUNTERS), program, "--launches", launches],
         check=True, stdout=subprocess.DEVNULL)
     values = {}
@@ -51,18 +53,19 @@ def main():
         return 3
     try:
         with tempfile.TemporaryDirectory() as folder:
-            all_runs = [measured(program, pathlib.Path(folder)) for _ in range(runs)]
+            all_runs = {clock: [measured(program, clock, pathlib.Path(folder)) for _ in range(runs)] for clock in CLOCKS}
     except subprocess.CalledProcessError as error:
         print(f"repeat.py: ncu ended with exit code {error.returncode}: may this user read the counters?", file=sys.stderr)
         return 3
     out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(SHAPE + ["runs"] + [f"{name}_{part}" for name in COUNTERS.values() for part in ("least", "middle", "most")])
-    for launches in zip(*all_runs):
-        figures = []
-        for counter in COUNTERS:
-            values = [value[counter] for _, value in launches]
-            figures += [round(min(values)), round(statistics.median(values)), round(max(values))]
-        out.writerow([*launches[0][0], runs, *figures])
+    out.writerow(SHAPE + ["clock", "runs"] + [f"{name}_{part}" for name in COUNTERS.values() for part in ("least", "middle", "most")])
+    for launches in zip(*(zip(*all_runs[clock]) for clock in CLOCKS)):
+        for clock, of_clock in zip(CLOCKS, launches):
+            figures = []
+            for counter in COUNTERS:
+                values = [value[counter] for _, value in of_clock]
+                figures += [round(min(values)), round(statistics.median(values)), round(max(values))]
+            out.writerow([*of_clock[0][0], clock, runs, *figures])
     return 0
 
 

@@ -8,13 +8,22 @@
 
 namespace flashlab::simt {
 
+/// How long a warp is busy with one of these, waits included, in quarter cycles: the compiler's choice, as it decides
+/// which of them it does side by side.
+struct WarpPace {
+  int shared = 24;     ///< an access of shared memory
+  int arithmetic = 4;  ///< a sum or product
+  int special = 80;    ///< an exponential, a division
+};
+
 /// What one block of a launch asks for.
 struct KernelResources {
   int threads_per_block = 1;
   int registers_per_thread = 32;  ///< as ptxas reports
   Bytes static_shared_bytes = 0;
   Bytes dynamic_shared_bytes = 0;
-  int loads_in_flight = 8;  ///< of a warp, as the compiler's code has them; for the replay
+  int loads_in_flight = 8;  ///< of a warp, as the compiler's code has them; for the replay, as is the pace
+  WarpPace pace;
 };
 
 struct Occupancy {

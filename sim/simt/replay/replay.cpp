@@ -34,6 +34,8 @@ class LaunchRun {
         options_(options),
         has_tiles_(resources.static_shared_bytes + resources.dynamic_shared_bytes > 0),
         loads_in_flight_(resources.loads_in_flight),
+        pace_{static_cast<Time>(resources.pace.shared), static_cast<Time>(resources.pace.arithmetic),
+              static_cast<Time>(resources.pace.special)},
         block_count_(source.block_count()),
         hbm_sector_cost_(replay.profile_.hbm_bytes_per_cycle == 0 ? 0
                                                                   : kHbmParts * kTicksPerCycle * kSectorBytes /
@@ -41,6 +43,8 @@ class LaunchRun {
     if (loads_in_flight_ < 1 || loads_in_flight_ > ReplayOptions::kMostInFlight) {
       throw UsageError(fmt::format("a warp has 1 to {} loads under way", ReplayOptions::kMostInFlight));
     }
+    if (std::min({resources.pace.shared, resources.pace.arithmetic, resources.pace.special}) < 0)
+      throw UsageError("a warp's pace is no less than 0");
     if (options.shared_in_a_row < 1 || options.visit_ticks < 1)
       throw UsageError("ReplayOptions: shared_in_a_row and visit_ticks are 1 or more");
     const Occupancy occupancy = simt::occupancy(resources, replay.profile_);
@@ -246,9 +250,8 @@ class LaunchRun {
         std::min(options_.shared_in_a_row, all.shared - warp.turns_done * options_.shared_in_a_row),
         part(all.arithmetic), part(all.special)};
     sm.ready ^= std::uint64_t{1} << index;
-    const Time until = sm.clock + now.shared * options_.shared_warp_ticks +
-                       now.arithmetic * options_.arithmetic_warp_ticks +
-                       now.special * options_.special_warp_ticks;
+    const Time until =
+        sm.clock + now.shared * pace_.shared + now.arithmetic * pace_.arithmetic + now.special * pace_.special;
     sm.clock += std::max(now.shared * options_.shared_ticks,
                          now.arithmetic * options_.arithmetic_ticks + now.special * options_.special_ticks);
     if (++warp.turns_done == turns) {
@@ -512,6 +515,9 @@ class LaunchRun {
   const ReplayOptions& options_;
   bool has_tiles_;
   int loads_in_flight_;
+  struct {
+    Time shared, arithmetic, special;
+  } pace_;
   std::uint64_t block_count_;
   std::uint64_t next_block_ = 0;
   std::uint64_t ended_blocks_ = 0;

@@ -75,12 +75,10 @@ struct ReplayOptions {
   std::uint64_t fill_ticks = 2;
   /// What L2 lacks comes this much later, up to hbm_spread_lines more by line, and up to hbm_spread more by chance.
   std::uint64_t hbm_ticks = 1200, hbm_spread_lines = 900, hbm_spread = 240;
-  /// What a warp does between its requests keeps the SM busy, and the warp for longer. An access of shared memory takes
-  /// the whole SM, arithmetic one of its four schedulers, so that the longer of both counts. A warp makes so many
-  /// accesses in a row, with their part of the arithmetic.
-  std::uint64_t shared_ticks = 4, shared_warp_ticks = 24;
-  std::uint64_t arithmetic_ticks = 1, arithmetic_warp_ticks = 4;
-  std::uint64_t special_ticks = 8, special_warp_ticks = 80;
+  /// What a warp does between its requests keeps the SM busy, and the warp for longer (KernelResources::pace). An access
+  /// of shared memory takes the whole SM, arithmetic one of its four schedulers, so that the longer of both counts. A
+  /// warp makes so many accesses in a row, with their part of the arithmetic.
+  std::uint64_t shared_ticks = 4, arithmetic_ticks = 1, special_ticks = 8;
   std::uint64_t shared_in_a_row = 2;
   /// Of 256 turns so many go to the block that came first, or near to it (in a kernel without shared memory, to the first
   /// warp that is ready); the others to all in turn (by lot).

@@ -245,12 +245,26 @@ TEST_CASE("a warp waits for its loads and spends time on its work, which touches
     return c.cycles;
   };
   const ReplayOptions o;
+  const WarpPace pace;
   CHECK(cycles(8, {}) < cycles(16, {}));  // the ninth waits for the first eight
   CHECK(cycles(16, {}) >= 2 * o.hbm_ticks / 4);
-  CHECK(cycles(0, {.shared = 1000}) == 1000 * o.shared_warp_ticks / 4);
-  CHECK(cycles(0, {.shared = 1000, .arithmetic = 5000, .special = 300}) ==
-        (1000 * o.shared_warp_ticks + 5000 * o.arithmetic_warp_ticks + 300 * o.special_warp_ticks) / 4);
-  CHECK(cycles(0, {.shared = 50'000}) == 50'000 * o.shared_warp_ticks / 4);  // more than one request tells
+  const auto alone = [](const WarpWork& w, const WarpPace& p) {
+    return (w.shared * static_cast<std::uint64_t>(p.shared) +
+            w.arithmetic * static_cast<std::uint64_t>(p.arithmetic) +
+            w.special * static_cast<std::uint64_t>(p.special)) /
+           4;
+  };
+  const WarpWork all{.shared = 1000, .arithmetic = 5000, .special = 300}, much{.shared = 50'000};
+  CHECK(cycles(0, all) == alone(all, pace));
+  CHECK(cycles(0, much) == alone(much, pace));  // more than one request tells
+  const WarpPace slow{.shared = 4, .arithmetic = 36, .special = 400};
+  const auto paced = [&](const WarpPace& p) {
+    return cold(Stream(1, 32, [&](std::uint64_t, int, WarpStream& out) { out.work(all); }),
+                {.threads_per_block = 32, .pace = p})
+        .cycles;
+  };
+  CHECK(paced(slow) == alone(all, slow));
+  CHECK_THROWS_AS(paced({.shared = -1}), UsageError);
   // Many warps keep the SM busy: with shared accesses, or with arithmetic when that takes longer.
   const auto is_bound = [&](const WarpWork& work, std::uint64_t ticks) {
     CHECK(static_cast<double>(cycles(0, work, 32)) ==

@@ -1,9 +1,10 @@
 /// \file
-/// replay_stages FOLDER [LAUNCH …]: the replay beside the H100's counters, for a search. A launch is named
+/// replay_stages FOLDER [LAUNCH …]: the replay beside a card's counters, for a search. A launch is named
 /// fused-4-1000-64-full (kernel, heads, N, d, mask), or by the beginning of that name; without any, all that were measured.
 /// The traces are kept in FOLDER: the first time the kernel runs on the simt machine, then each replay takes seconds. When
 /// a kernel or the simt machine has changed, take another folder.
-/// The numbers of ReplayOptions, and loads_in_flight, are taken from the environment: `merge_ticks=260 replay_stages …`.
+/// The numbers of ReplayOptions, loads_in_flight and a warp's pace are taken from the environment, and so is the card:
+/// `merge_ticks=260 card=h200 replay_stages …`.
 
 #include <fmt/format.h>
 
@@ -116,6 +117,18 @@ void run_and_keep(const std::filesystem::path& path, const std::string& slug, co
        }});
 }
 
+std::string card_profile() {
+  const char* card = std::getenv("card");
+  return card != nullptr ? card : "h100";
+}
+std::filesystem::path counters_of_card() {
+  for (const auto& folder : std::filesystem::directory_iterator(FLASHLAB_SOURCE_DIR "/cuda/measured")) {
+    const std::string name = folder.path().filename();
+    if (name.starts_with("nvidia-") && name.find(card_profile()) != std::string::npos) return folder.path();
+  }
+  throw UsageError(fmt::format("no counters of a card \"{}\" lie in cuda/measured", card_profile()));
+}
+
 ReplayOptions options_from_environment() {
   ReplayOptions o;
   const std::pair<const char*, std::uint64_t*> settings[] = {
@@ -130,12 +143,9 @@ ReplayOptions options_from_environment() {
       {"hbm_spread_lines", &o.hbm_spread_lines},
       {"hbm_spread", &o.hbm_spread},
       {"shared_ticks", &o.shared_ticks},
-      {"shared_warp_ticks", &o.shared_warp_ticks},
       {"shared_in_a_row", &o.shared_in_a_row},
       {"arithmetic_ticks", &o.arithmetic_ticks},
-      {"arithmetic_warp_ticks", &o.arithmetic_warp_ticks},
       {"special_ticks", &o.special_ticks},
-      {"special_warp_ticks", &o.special_warp_ticks},
       {"oldest_first", &o.oldest_first},
       {"oldest_first_with_tiles", &o.oldest_first_with_tiles},
       {"load_ticks", &o.load_ticks},
@@ -163,8 +173,13 @@ void compare(const std::string& name, const std::filesystem::path& traces, const
   resources.registers_per_thread = static_cast<int>(card("launch__registers_per_thread"));
   resources.static_shared_bytes = static_cast<Bytes>(card("launch__shared_mem_per_block_static"));
   resources.dynamic_shared_bytes = static_cast<Bytes>(card("launch__shared_mem_per_block_dynamic"));
-  if (const char* text = std::getenv("loads_in_flight")) resources.loads_in_flight = std::atoi(text);
-  Replay replay(replay_profile("h100"));
+  for (const auto& [name_of, value] : {std::pair{"loads_in_flight", &resources.loads_in_flight},
+                                       {"shared_warp_ticks", &resources.pace.shared},
+                                       {"arithmetic_warp_ticks", &resources.pace.arithmetic},
+                                       {"special_warp_ticks", &resources.pace.special}}) {
+    if (const char* text = std::getenv(name_of)) *value = std::atoi(text);
+  }
+  Replay replay(replay_profile(card_profile()));
   replay.flush_caches_as_profiler();
   const ReplayCounters c = replay.launch(blocks, resources, options_from_environment());
   const auto both = [&](std::uint64_t ours, const char* metric, double unit) {
@@ -184,8 +199,7 @@ void compare(const std::string& name, const std::filesystem::path& traces, const
 
 void run(int argc, char** argv) {
   if (argc < 2) throw UsageError("usage: replay_stages FOLDER [LAUNCH …]");
-  const std::filesystem::path folder = argv[1],
-                              measured = FLASHLAB_SOURCE_DIR "/cuda/measured/nvidia-h100-80gb-hbm3";
+  const std::filesystem::path folder = argv[1], measured = counters_of_card();
   std::filesystem::create_directories(folder);
   fmt::print("{:<32}{:>22} |{:>22} |{:>22} |{:>20} |{:>20} |{:>20}\n", "simulated, measured",
              "L1 misses, k sectors", "L2 reads, k sectors", "L2 reads, k requests", "HBM read, MB",

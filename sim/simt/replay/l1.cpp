@@ -5,7 +5,8 @@
 
 namespace flashlab::simt {
 
-L1Cache::L1Cache(const CacheShape& shape, std::uint32_t first_time) : now_(first_time) {
+L1Cache::L1Cache(const CacheShape& shape, std::uint32_t first_time, std::pmr::memory_resource* memory)
+    : now_(first_time), sets_(memory), owned_by_(memory) {
   const SectoredCache like(shape);  // throws for a shape that cannot be
   set_count_ = like.sets();
   ways_ = shape.ways;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "sim/memory/cache.hpp"
@@ -31,7 +32,8 @@ struct LineRun {
 class L1Cache {
  public:
   /// `shape` without dirty rules; times start at `first_time` ≥ 1 (near 2³² for tests). Throws what SectoredCache throws.
-  explicit L1Cache(const CacheShape& shape, std::uint32_t first_time = 1);
+  explicit L1Cache(const CacheShape& shape, std::uint32_t first_time = 1,
+                   std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
   /// Reads a run. `visit(line, missed)` is called, in order, with the sectors of each line that were not there (now they
   /// are; often none), but for a run that was read before and is still resident: then nothing is visited and the cost is
@@ -88,8 +90,8 @@ class L1Cache {
  private:
   static constexpr int kOwners = 6;  ///< runs of so many lines can own them
   static constexpr int kNobody = -1;
-  static constexpr int kGroupSize = 4, kGroups = 64;
-  static constexpr std::uint32_t kOwned = 0x10;  ///< in a tag's low byte, beside the valid bits
+  static constexpr int kGroupSize = 4, kGroupBits = 4;  ///< few: they shall stay near while 132 SMs take turns
+  static constexpr std::uint32_t kOwned = 0x10;         ///< in a tag's low byte, beside the valid bits
 
   struct Owner {
     std::uint64_t line = 0;
@@ -116,8 +118,9 @@ class L1Cache {
   };
 
   static std::size_t group(std::uint64_t line, std::int64_t stride) {
-    return static_cast<std::size_t>(
-               (line + static_cast<std::uint64_t>(stride) * 0x85EBCA6Bu) * 0x9E3779B97F4A7C15u >> 58) *
+    return static_cast<std::size_t>((line + static_cast<std::uint64_t>(stride) * 0x85EBCA6Bu) *
+                                        0x9E3779B97F4A7C15u >>
+                                    (64 - kGroupBits)) *
            kGroupSize;
   }
   Owner& owner_of(const LineRun& run) {
@@ -175,9 +178,9 @@ class L1Cache {
   std::uint32_t now_;
   /// Of each set the tags (entries as in SectoredCache, with kOwned for the dirty bits), then the times at which the
   /// lines were touched last, other than by a look at their owner. Eight ways lie in one cache line of the host.
-  std::vector<Words> sets_;
-  std::vector<std::uint16_t> owned_by_;  ///< where kOwned: number of the owner · 64 + place in its run
-  std::array<Owner, kGroupSize * kGroups> owners_;
+  std::pmr::vector<Words> sets_;
+  std::pmr::vector<std::uint16_t> owned_by_;  ///< where kOwned: number of the owner · 64 + place in its run
+  alignas(64) std::array<Owner, kGroupSize << kGroupBits> owners_;
 };
 
 }  // namespace flashlab::simt

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <bit>
 #include <deque>
+#include <memory_resource>
 
 #include "sim/core/error.hpp"
 #include "sim/core/text.hpp"
 #include "sim/simt/replay/deal.hpp"
+#include "sim/simt/replay/huge_pages.hpp"
 #include "sim/simt/replay/sm.hpp"
 
 namespace flashlab::simt {
@@ -54,11 +56,14 @@ class LaunchRun {
     sms_.reserve(sms);
     for (std::size_t i = 0, gpc = 0; i < sms; ++i) {
       if (i == gpc_ends_[gpc]) ++gpc;
-      sms_.push_back({.l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes)),
+      sms_.push_back({.l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes), 1, &memory_),
                       .gpc = gpc,
                       .side = gpc % 2,
-                      .number = i});
-      sms_.back().slots.resize(static_cast<std::size_t>(occupancy.blocks_per_sm));
+                      .number = i,
+                      .warps = std::pmr::vector<ReplayWarp>(&memory_),
+                      .arrivals = Arrivals<8>(&memory_)});
+      for (int slot = 0; slot < occupancy.blocks_per_sm; ++slot)
+        sms_.back().slots.push_back({.requests = std::pmr::vector<LineRequest>(&memory_)});
       sms_.back().warps.resize(sms_.back().slots.size() * static_cast<std::size_t>(occupancy.warps_per_block));
     }
     line_limit_ = std::min(replay.l2_.line_limit(), sms_[0].l1.line_limit());
@@ -99,22 +104,27 @@ class LaunchRun {
   void place_next_block(Sm& sm, std::size_t slot_index, Time start) {
     while (next_block_ < block_count_) {
       Slot& slot = sm.slots[slot_index];
-      slot.trace = source_.run(next_block_++);
-      const std::size_t warps = slot.trace.warps.size();
+      const BlockTrace trace = source_.run(next_block_++);
+      const std::size_t warps = trace.warps.size();
       if (warps > warps_per_block_) {
         throw UsageError(fmt::format("block {} left the traces of {} warps: the launch has {} a block",
                                      next_block_ - 1, warps, warps_per_block_));
       }
-      ReplayPattern* const patterns = patterns_of(slot);
+      ReplayPattern* const patterns = patterns_of(slot, trace.patterns);
+      std::size_t requests = 0;
+      for (const auto& stream : trace.warps) requests += stream.size();
+      slot.requests.clear();
+      slot.requests.reserve(requests);
       slot.live = 0;
       slot.waiting = 0;
       slot.last = 0;
       for (std::size_t i = 0; i < warps; ++i) {
-        const std::vector<LineRequest>& stream = slot.trace.warps[i];
+        const std::vector<LineRequest>& stream = trace.warps[i];
         if (stream.empty()) continue;
         const std::size_t warp = slot_index * warps_per_block_ + i;
-        sm.next[warp] = stream.data();
-        sm.warps[warp] = {.end = stream.data() + stream.size(),
+        sm.next[warp] = slot.requests.data() + slot.requests.size();
+        slot.requests.insert(slot.requests.end(), stream.begin(), stream.end());
+        sm.warps[warp] = {.end = slot.requests.data() + slot.requests.size(),
                           .patterns = patterns,
                           .slot = static_cast<std::uint16_t>(slot_index),
                           .state = WarpState::running};
@@ -130,8 +140,7 @@ class LaunchRun {
   }
 
   /// Blocks of a kernel mostly have the same patterns: one copy of them stays in the host's caches.
-  ReplayPattern* patterns_of(Slot& slot) {
-    const std::vector<LinePattern>& patterns = slot.trace.patterns;
+  ReplayPattern* patterns_of(Slot& slot, const std::vector<LinePattern>& patterns) {
     for (PatternTable& known : pattern_tables_)
       if (std::ranges::equal(known, patterns, {}, &ReplayPattern::pattern)) return known.data();
     PatternTable& table =
@@ -291,7 +300,6 @@ class LaunchRun {
     Slot& slot = sm.slots[slot_index];
     warp.state = WarpState::ended;
     slot.last = std::max({slot.last, sm.clock, warp.data_at});
-    std::vector<LineRequest>().swap(slot.trace.warps[index - slot_index * warps_per_block_]);
     if (--slot.live > 0) {
       release_if_all_wait(sm, slot_index);  // the others may wait for this one only
       return;
@@ -534,6 +542,9 @@ class LaunchRun {
   Time clock_ = 0;
   Lots lots_;
   TurnRule turn_rule_{};
+  HugePages pages_;
+  std::pmr::unsynchronized_pool_resource memory_{{.largest_required_pool_block = std::size_t{1} << 22},
+                                                 &pages_};
   std::vector<Sm> sms_;
   ReplayCounters counters_;
   std::vector<MissedSectors> missed_{1};

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "sim/simt/replay/l1.hpp"
@@ -27,26 +28,27 @@ struct ReplayPattern {
 };
 using PatternTable = std::vector<ReplayPattern>;
 
+/// What a load looks at comes first, in one cache line of the host where no more than eight loads are under way.
 struct alignas(64) ReplayWarp {
   const LineRequest* end = nullptr;
   ReplayPattern* patterns = nullptr;
   Time data_at = 0;              ///< when the last of its loads returns
-  Time copies_at = 0;            ///< and its asynchronous copies
   std::uint16_t slot = 0;        ///< of its block, in the SM
   std::uint16_t turns_done = 0;  ///< of those that the work that is its next request takes
   WarpState state = WarpState::ended;
   std::uint8_t oldest = 0;  ///< of its loads under way
   std::array<std::uint32_t, ReplayOptions::kMostInFlight>
-      returns{};  ///< of its last loads, low bits of the time
+      returns{};       ///< of its last loads, low bits of the time
+  Time copies_at = 0;  ///< when the last of its asynchronous copies returns
 };
 
 /// A place for a block on an SM.
 struct Slot {
-  BlockTrace trace;
-  PatternTable patterns;  ///< its own, unless it shares a table with other blocks
-  int live = 0;           ///< warps that have not ended
-  int waiting = 0;        ///< of those, at the barrier
-  Time last = 0;          ///< when the last of those came to the barrier, or the last warp ended
+  std::pmr::vector<LineRequest> requests;  ///< of all its warps
+  PatternTable patterns;                   ///< its own, unless it shares a table with other blocks
+  int live = 0;                            ///< warps that have not ended
+  int waiting = 0;                         ///< of those, at the barrier
+  Time last = 0;  ///< when the last of those came to the barrier, or the last warp ended
 };
 
 /// Chance, the same in every launch.
@@ -67,11 +69,11 @@ struct Sm {
   std::size_t side = 0;  ///< its partition of the L2
   std::uint64_t number = 0;
   std::vector<Slot> slots{};
-  std::vector<ReplayWarp> warps{};                   ///< of all slots, in order of slot
-  std::array<const LineRequest*, kMaxWarps> next{};  ///< of each warp
-  std::array<Time, kMaxWarps> wake{};                ///< when each of those asleep has its data
-  std::uint64_t ready = 0, asleep = 0;               ///< bit i: warp i
-  Time next_wake = 0;                                ///< the first of those asleep
+  std::pmr::vector<ReplayWarp> warps;                            ///< of all slots, in order of slot
+  alignas(64) std::array<const LineRequest*, kMaxWarps> next{};  ///< of each warp
+  std::array<Time, kMaxWarps> wake{};                            ///< when each of those asleep has its data
+  std::uint64_t ready = 0, asleep = 0;                           ///< bit i: warp i
+  Time next_wake = 0;                                            ///< the first of those asleep
   /// The warps that go on next, drawn from the ready ones some turns ahead, so that their streams can be fetched.
   std::uint32_t turns = 0;  ///< a byte each
   int turn_count = 0;
@@ -80,9 +82,9 @@ struct Sm {
   std::uint64_t turns_made = 0, next_place = 0;  ///< where blocks share the SM
   int live_blocks = 0;
   Time clock = 0;
-  Time last_end = 0;       ///< of a block
-  Time fill_free = 0;      ///< when the way from L2 has room
-  Arrivals<8> arrivals{};  ///< of lines in L1
+  Time last_end = 0;     ///< of a block
+  Time fill_free = 0;    ///< when the way from L2 has room
+  Arrivals<8> arrivals;  ///< of lines in L1
 
   void sleep(std::size_t warp, Time until) {
     wake[warp] = until;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "sim/memory/cache.hpp"
@@ -17,6 +18,8 @@ using Time = std::uint64_t;  ///< in ticks: quarter cycles of an SM
 template <int kBits>
 class Arrivals {
  public:
+  explicit Arrivals(std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : entries_(std::size_t{1} << kBits, memory) {}
   Time of(std::uint64_t line) const {
     const Entry& entry = entries_[place(line)];
     return entry.line == line ? entry.time : 0;
@@ -30,7 +33,7 @@ class Arrivals {
     Time time = 0;
   };
   static std::size_t place(std::uint64_t line) { return line * 0x9E3779B97F4A7C15u >> (64 - kBits); }
-  std::vector<Entry> entries_{std::size_t{1} << kBits};
+  std::pmr::vector<Entry> entries_;
 };
 
 /// A read of L2 that one SM of a GPC asked for and others may join: cuda/measured/h100-micro/merging.csv.

@@ -79,12 +79,6 @@ class L1Cache {
 
   /// Brings near what a read of this line alone will look at.
   void prefetch(std::uint64_t line) const { __builtin_prefetch(tags_of(locate_(line).set), 1); }
-  void prefetch_run(std::uint64_t line, std::int64_t stride, int lines) const {
-    if (lines < kOwners) return prefetch(line);
-    const Owner* const owners = &owners_[group(line, stride)];
-    __builtin_prefetch(owners, 1);
-    __builtin_prefetch(owners + 2, 1);
-  }
   std::uint64_t line_limit() const { return locate_.line_limit(); }
 
  private:

@@ -81,13 +81,7 @@ class LaunchRun {
     counters_.resident_blocks = next_block_;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
       clock_ += options_.visit_ticks;
-      for (std::size_t i = 0; i < sms_.size(); ++i) {
-        if (i + 3 < sms_.size()) {
-          for (int turn = 0; turn < 2; ++turn) prefetch_turn(sms_[i + 2], turn);
-          prefetch_lines(sms_[i + 1]);
-        }
-        visit(sms_[i]);
-      }
+      for (Sm& sm : sms_) visit(sm);
       if (options_.progress && ended_blocks_ * 100 / block_count_ != shown) {
         shown = ended_blocks_ * 100 / block_count_;
         options_.progress(ended_blocks_, block_count_);
@@ -162,30 +156,11 @@ class LaunchRun {
       }
       serve_instruction(sm, sm.take_turn());
       turn_rule_.draw(sm, lots_);
-      prefetch_lines(sm);
     }
     if (sm.live_blocks == 0) sm.clock = clock_;
   }
 
-  // A warp's state, its stream and what its next instruction looks at in L1 are misses of the host's caches nearly every
-  // time: they are asked for ahead, the first two when its turn is drawn.
-  static void prefetch_turn(const Sm& sm, int turn) {
-    if (turn >= sm.turn_count) return;
-    const std::size_t warp = sm.turn(turn);
-    __builtin_prefetch(&sm.warps[warp]);
-    __builtin_prefetch(sm.next[warp]);
-  }
-  void prefetch_lines(const Sm& sm) {
-    if (sm.turn_count == 0) return;
-    const std::size_t warp = sm.turn(0);
-    const LineRequest request = *sm.next[warp];
-    const LinePattern& pattern = sm.warps[warp].patterns[request.pattern()].pattern;
-    if (pattern.lines == 0) return;
-    const std::uint64_t line = replay_.pages_.rename(request.line());
-    sm.l1.prefetch_run(line, pattern.stride, pattern.lines);
-    sm.arrivals.prefetch(line);
-  }
-  // So are the sets that an instruction of scattered lines will look at.
+  // The sets that an instruction of scattered lines will look at are misses of the host's caches.
   void prefetch_sets(const Sm& sm, const ReplayWarp& warp, const LineRequest* request) {
     for (; request != warp.end; ++request) {
       sm.l1.prefetch(replay_.pages_.rename(request->line()));

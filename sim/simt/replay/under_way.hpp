@@ -24,7 +24,6 @@ class Arrivals {
     const Entry& entry = entries_[place(line)];
     return entry.line == line ? entry.time : 0;
   }
-  void prefetch(std::uint64_t line) const { __builtin_prefetch(&entries_[place(line)]); }
   void put(std::uint64_t line, Time time) { entries_[place(line)] = {line, time}; }
 
  private:

@@ -4,9 +4,11 @@
 /// global-memory instructions touched, in order. Execution writes it, the replay through the caches reads it.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 namespace flashlab::simt {
@@ -39,6 +41,7 @@ struct LinePattern {
   bool more = false;       ///< the request after this one belongs to the same instruction
   TouchedSectors first, middle,
       last;  ///< of the first line, of those between, of the last when there are two or more
+  std::uint16_t unused = 0;
 
   TouchedSectors of(int i) const { return i == 0 ? first : i + 1 == lines ? last : middle; }
   std::uint64_t sectors() const {
@@ -46,8 +49,11 @@ struct LinePattern {
     return static_cast<std::uint64_t>(lines == 1 ? count(first)
                                                  : count(first) + (lines - 2) * count(middle) + count(last));
   }
-  bool operator==(const LinePattern&) const = default;
+  /// All of it: every request of a kernel asks whether its pattern is known.
+  std::array<std::uint64_t, 2> words() const { return std::bit_cast<std::array<std::uint64_t, 2>>(*this); }
+  bool operator==(const LinePattern& other) const { return words() == other.words(); }
 };
+static_assert(std::has_unique_object_representations_v<LinePattern>);  // no byte of words() without a meaning
 
 /// What a warp does between its requests for lines: warp instructions. Written as a line's number.
 struct WarpWork {
@@ -113,13 +119,9 @@ class TraceWriter {
 
  private:
   static constexpr std::size_t kSlots = 256;
-  static std::uint64_t hash(const LinePattern& p) {
-    const auto bits = [](TouchedSectors s) { return std::uint64_t{s.touched} << 4 | s.whole; };
-    const std::uint64_t place = std::uint64_t{p.site} << 32 | static_cast<std::uint32_t>(p.stride);
-    const std::uint64_t what = bits(p.first) << 24 | bits(p.middle) << 32 | bits(p.last) << 40 |
-                               static_cast<std::uint64_t>(p.op) << 16 | std::uint64_t{p.more} << 8 | p.lines;
-    const std::uint64_t mixed = place * 0x9E3779B97F4A7C15u ^ what * 0xC2B2AE3D27D4EB4Fu;
-    return mixed >> 32;
+  static std::uint64_t hash(const LinePattern& pattern) {
+    const auto [place, what] = pattern.words();
+    return (place * 0x9E3779B97F4A7C15u ^ what * 0xC2B2AE3D27D4EB4Fu) >> 32;
   }
   std::uint32_t add_pattern(const LinePattern& pattern, std::size_t slot) {
     if (trace_->patterns.size() >= (1u << LineRequest::kPatternBits) - 1)

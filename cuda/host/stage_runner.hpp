@@ -35,12 +35,12 @@ struct KernelStage {
   int loads_in_flight = 8;
   /// Quarter cycles that a warp is busy with a shared access, a sum or product, an exponential, waits included; as
   /// measured on sm_90 with one block an SM (cuda/measured/h100-micro/phases.csv). The loops of `fused` over keys are
-  /// short chains, each sum of which waits for the last one.
-  std::array<int, 3> pace{24, 4, 80};
+  /// short chains, each sum of which waits for the last one. None: as most kernels.
+  std::optional<std::array<int, 3>> pace{};
 };
 inline constexpr std::array kKernelStages{
     KernelStage{"naive", {"naive_scores", "naive_softmax", "naive_output"}},
-    KernelStage{.slug = "fused", .kernels = {"fused"}, .pace = {4, 36, 380}},
+    KernelStage{.slug = "fused", .kernels = {"fused"}, .pace = {{4, 36, 380}}},
     KernelStage{.slug = "tiled", .kernels = {"tiled"}, .loads_in_flight = 14},
     KernelStage{.slug = "online-kv", .kernels = {"online_kv"}, .loads_in_flight = 16},
     KernelStage{.slug = "online-q", .kernels = {"online_q"}, .loads_in_flight = 10},

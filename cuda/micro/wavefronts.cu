@@ -32,6 +32,7 @@ __device__ void load_tile_so(float (*sX)[d + 1], const float* __restrict__ gX, i
 #endif
 
 #ifdef PAST_L1
+// In the loops of tile.cuh: in one loop, as above, the compiler orders the loads otherwise, and the card repeats others.
 template <int rows, int d>
 __device__ void load_tile_past_l1(float (*sX)[d + 1], const float* __restrict__ gX, int row0, int N) {
 #pragma unroll

@@ -517,9 +517,9 @@ class LaunchRun {
   Time clock_ = 0;
   Lots lots_;
   TurnRule turn_rule_{};
-  HugePages pages_;
+  HugePages huge_pages_;
   std::pmr::unsynchronized_pool_resource memory_{{.largest_required_pool_block = std::size_t{1} << 22},
-                                                 &pages_};
+                                                 &huge_pages_};
   std::vector<Sm> sms_;
   ReplayCounters counters_;
   std::vector<MissedSectors> missed_{1};

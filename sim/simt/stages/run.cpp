@@ -63,12 +63,12 @@ StageRun run_stage(std::string_view slug, const Problem& problem, const Tensor& 
   if (replay) {
     run_options_now.observer = [&](Launch& launch) {
       const LaunchShape& s = launch.shape();
-      const KernelResources resources{.threads_per_block = static_cast<int>(s.block.count()),
-                                      .registers_per_thread = registers,
-                                      .static_shared_bytes = s.static_shared_bytes,
-                                      .dynamic_shared_bytes = s.dynamic_shared_bytes,
-                                      .loads_in_flight = stage.loads_in_flight,
-                                      .pace = {stage.pace[0], stage.pace[1], stage.pace[2]}};
+      KernelResources resources{.threads_per_block = static_cast<int>(s.block.count()),
+                                .registers_per_thread = registers,
+                                .static_shared_bytes = s.static_shared_bytes,
+                                .dynamic_shared_bytes = s.dynamic_shared_bytes,
+                                .loads_in_flight = stage.loads_in_flight};
+      if (stage.pace) resources.pace = {(*stage.pace)[0], (*stage.pace)[1], (*stage.pace)[2]};
       ReplayOptions replay_options;
       const std::string_view kernel = stage.kernels.at(run.kernels.size());
       if (options.traces) {

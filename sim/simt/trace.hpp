@@ -49,8 +49,17 @@ struct LinePattern {
     return static_cast<std::uint64_t>(lines == 1 ? count(first)
                                                  : count(first) + (lines - 2) * count(middle) + count(last));
   }
-  /// All of it: every request of a kernel asks whether its pattern is known.
-  std::array<std::uint64_t, 2> words() const { return std::bit_cast<std::array<std::uint64_t, 2>>(*this); }
+  /// All of it, as it lies in memory.
+  using Words = std::array<std::uint64_t, 2>;
+  Words words() const { return std::bit_cast<Words>(*this); }
+  /// The same of a pattern whose parts are in registers still: every request of a kernel asks whether its pattern is known,
+  /// and parts that have just been written to memory cannot be read as one word without a wait.
+  constexpr Words joined() const {
+    const auto byte = [](TouchedSectors s) { return std::uint64_t{s.touched} | std::uint64_t{s.whole} << 4; };
+    return {site | std::uint64_t{static_cast<std::uint32_t>(stride)} << 32,
+            static_cast<std::uint64_t>(op) | std::uint64_t{lines} << 8 | std::uint64_t{more} << 16 |
+                byte(first) << 24 | byte(middle) << 32 | byte(last) << 40};
+  }
   bool operator==(const LinePattern& other) const { return words() == other.words(); }
 };
 static_assert(std::has_unique_object_representations_v<LinePattern>);  // no byte of words() without a meaning
@@ -99,10 +108,11 @@ class TraceWriter {
     slots_.assign(kSlots, 0);
   }
   void add(std::size_t warp, std::uint64_t line, const LinePattern& pattern) {
-    std::size_t slot = hash(pattern) & (slots_.size() - 1);
-    while (slots_[slot] != 0 && trace_->patterns[slots_[slot] - 1] != pattern)
+    const LinePattern::Words words = pattern.joined();
+    std::size_t slot = hash(words) & (slots_.size() - 1);
+    while (slots_[slot] != 0 && trace_->patterns[slots_[slot] - 1].words() != words)
       slot = (slot + 1) & (slots_.size() - 1);
-    const std::uint32_t number = slots_[slot] != 0 ? slots_[slot] - 1 : add_pattern(pattern, slot);
+    const std::uint32_t number = slots_[slot] != 0 ? slots_[slot] - 1 : add_pattern(words, slot);
     trace_->warps[warp].emplace_back(line, number);
   }
   void add(std::size_t warp, WarpWork work) {
@@ -119,20 +129,20 @@ class TraceWriter {
 
  private:
   static constexpr std::size_t kSlots = 256;
-  static std::uint64_t hash(const LinePattern& pattern) {
-    const auto [place, what] = pattern.words();
+  static std::uint64_t hash(const LinePattern::Words& words) {
+    const auto [place, what] = words;
     return (place * 0x9E3779B97F4A7C15u ^ what * 0xC2B2AE3D27D4EB4Fu) >> 32;
   }
-  std::uint32_t add_pattern(const LinePattern& pattern, std::size_t slot) {
+  std::uint32_t add_pattern(LinePattern::Words words, std::size_t slot) {
     if (trace_->patterns.size() >= (1u << LineRequest::kPatternBits) - 1)
       throw std::length_error("a block with too many patterns of lines");
-    trace_->patterns.push_back(pattern);
+    trace_->patterns.push_back(std::bit_cast<LinePattern>(words));
     const auto number = static_cast<std::uint32_t>(trace_->patterns.size());
     slots_[slot] = number;
     if (number > slots_.size() / 2) {
       slots_.assign(slots_.size() * 4, 0);
       for (std::uint32_t i = 0; i < number; ++i) {
-        std::size_t s = hash(trace_->patterns[i]) & (slots_.size() - 1);
+        std::size_t s = hash(trace_->patterns[i].words()) & (slots_.size() - 1);
         while (slots_[s] != 0) s = (s + 1) & (slots_.size() - 1);
         slots_[s] = i + 1;
       }

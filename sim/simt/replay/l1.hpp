@@ -23,6 +23,7 @@ struct LineRun {
 
   std::uint64_t at(int i) const { return line + static_cast<std::uint64_t>(stride * i); }
   SectorMask of(int i) const { return i == 0 ? first : i + 1 == lines ? last : middle; }
+  std::uint32_t sectors() const { return first | middle << 8 | last << 16; }
 };
 
 /// Kernels read the same runs over and over. A run all of whose lines are resident *owns* them: the next read of it is a
@@ -44,6 +45,11 @@ class L1Cache {
   };
   template <class Visit>
   Read read(const LineRun& run, const Visit& visit) {
+    return read(run, visit, [](std::uint64_t, SectorMask) {});
+  }
+  /// Before `visit` sees any line of a long run that is not known, `ahead(line, sectors)` sees each of them.
+  template <class Visit, class Ahead>
+  Read read(const LineRun& run, const Visit& visit, const Ahead& ahead) {
     if (now_ > ~std::uint32_t{0} - 128) [[unlikely]]
       restart_clock();
     const std::uint32_t begin = now_;
@@ -63,7 +69,10 @@ class L1Cache {
     const bool known = owner.knows(run);
     if (!known) {
       owner.learn(run);  // unless a line of the run evicts another
-      for (int i = 0; i < run.lines; ++i) prefetch(run.at(i));
+      for (int i = 0; i < run.lines; ++i) {
+        prefetch(run.at(i));
+        ahead(run.at(i), run.of(i));
+      }
       read_lines(static_cast<int>(&owner - owners_.data()));
     }
     owner.time = begin;
@@ -90,23 +99,18 @@ class L1Cache {
   struct Owner {
     std::uint64_t line = 0;
     std::int32_t stride = 0;
-    std::uint32_t time = 0;  ///< of its line 0 when it was last read; line i came i later
+    std::uint32_t time = 0;     ///< of its line 0 when it was last read; line i came i later
+    std::uint32_t sectors = 0;  ///< that are surely there, as LineRun has them
     std::uint8_t lines = 0;
-    std::uint8_t first = 0, middle = 0, last = 0;  ///< sectors that are surely there
-    bool intact = false;                           ///< owns all of its lines
-    std::uint64_t note = 0;                        ///< the caller's
+    bool intact = false;     ///< owns all of its lines
+    std::uint64_t note = 0;  ///< the caller's
 
     bool is_of(const LineRun& run) const {
       return line == run.line && stride == run.stride && lines == run.lines;
     }
-    bool knows(const LineRun& run) const {
-      return intact && ((run.first & ~first) | (run.middle & ~middle) | (run.last & ~last)) == 0;
-    }
+    bool knows(const LineRun& run) const { return intact && (run.sectors() & ~sectors) == 0; }
     void learn(const LineRun& run) {
-      const unsigned before = intact ? ~0u : 0u;
-      first = static_cast<std::uint8_t>((first & before) | run.first);
-      middle = static_cast<std::uint8_t>((middle & before) | run.middle);
-      last = static_cast<std::uint8_t>((last & before) | run.last);
+      sectors = intact ? sectors | run.sectors() : run.sectors();
       intact = true;
     }
   };

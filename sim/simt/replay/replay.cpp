@@ -16,7 +16,7 @@
 namespace flashlab::simt {
 namespace {
 
-constexpr Time kLineTicks = 4, kTicksPerCycle = 4;
+constexpr Time kLineTicks = 4, kTicksPerCycle = 4, kNever = ~Time{0};
 
 std::uint64_t popcount(SectorMask sectors) { return static_cast<std::uint64_t>(std::popcount(sectors)); }
 
@@ -56,11 +56,11 @@ class LaunchRun {
     sms_.reserve(sms);
     for (std::size_t i = 0, gpc = 0; i < sms; ++i) {
       if (i == gpc_ends_[gpc]) ++gpc;
-      sms_.push_back({.l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes), 1, &memory_),
-                      .gpc = gpc,
+      sms_.push_back({.gpc = gpc,
                       .side = gpc % 2,
                       .number = i,
                       .warps = std::pmr::vector<ReplayWarp>(&memory_),
+                      .l1 = L1Cache(l1_shape(replay.profile_, occupancy.l1_bytes), 1, &memory_),
                       .arrivals = Arrivals<8>(&memory_)});
       for (int slot = 0; slot < occupancy.blocks_per_sm; ++slot)
         sms_.back().slots.push_back({.requests = std::pmr::vector<LineRequest>(&memory_)});
@@ -79,6 +79,8 @@ class LaunchRun {
         place_next_block(sms_[sm], slot, next_block_ * options_.deal_ticks);
     }
     counters_.resident_blocks = next_block_;
+    for (Sm& sm : sms_)
+      if (sm.live_blocks == 0) sm.clock = kNever;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
       clock_ += options_.visit_ticks;
       for (Sm& sm : sms_) visit(sm);
@@ -116,12 +118,11 @@ class LaunchRun {
         const std::vector<LineRequest>& stream = trace.warps[i];
         if (stream.empty()) continue;
         const std::size_t warp = slot_index * warps_per_block_ + i;
-        sm.next[warp] = slot.requests.data() + slot.requests.size();
-        slot.requests.insert(slot.requests.end(), stream.begin(), stream.end());
-        sm.warps[warp] = {.end = slot.requests.data() + slot.requests.size(),
+        sm.warps[warp] = {.next = slot.requests.data() + slot.requests.size(),
                           .patterns = patterns,
-                          .slot = static_cast<std::uint16_t>(slot_index),
-                          .state = WarpState::running};
+                          .left = static_cast<std::uint32_t>(stream.size()),
+                          .slot = static_cast<std::uint8_t>(slot_index)};
+        slot.requests.insert(slot.requests.end(), stream.begin(), stream.end());
         sm.sleep(warp, start);
         ++slot.live;
       }
@@ -145,7 +146,7 @@ class LaunchRun {
   }
 
   void visit(Sm& sm) {
-    while (sm.live_blocks > 0 && sm.clock < clock_) {
+    while (sm.clock < clock_) {
       if (sm.asleep != 0 && sm.next_wake <= sm.clock) {
         sm.wake_up();
         turn_rule_.draw(sm, lots_);
@@ -157,39 +158,28 @@ class LaunchRun {
       serve_instruction(sm, sm.take_turn());
       turn_rule_.draw(sm, lots_);
     }
-    if (sm.live_blocks == 0) sm.clock = clock_;
   }
 
-  // The sets that an instruction of scattered lines will look at are misses of the host's caches.
-  void prefetch_sets(const Sm& sm, const ReplayWarp& warp, const LineRequest* request) {
-    for (; request != warp.end; ++request) {
-      sm.l1.prefetch(replay_.pages_.rename(request->line()));
-      if (!warp.patterns[request->pattern()].pattern.more) break;
-    }
-  }
-
-  void serve_instruction(Sm& sm, std::size_t index) {
+  [[gnu::always_inline]] void serve_instruction(Sm& sm, std::size_t index) {
     ReplayWarp& warp = sm.warps[index];
-    const LineRequest* next = sm.next[index];
-    ReplayPattern* served = &warp.patterns[next->pattern()];
-    const LineOp op = served->pattern.op;
+    const LineRequest request = *warp.next;
+    ReplayPattern& served = warp.patterns[request.pattern()];
+    const LineOp op = served.pattern.op;
     if (op == LineOp::barrier) return arrive(sm, index);
     if (op == LineOp::work) return serve_work(sm, index);
-    if (served->pattern.more) prefetch_sets(sm, warp, next);
-    Time lines = 0, data_at = 0;
-    for (;;) {
-      ++served->served;
-      data_at = std::max(data_at, serve(sm, next->line(), served->pattern));
-      lines += served->pattern.lines;
-      ++next;
-      if (!served->pattern.more || next == warp.end) break;
-      served = &warp.patterns[next->pattern()];
+    Time lines = served.pattern.lines, data_at = 0;
+    if (served.pattern.more) {
+      data_at = serve_scattered(sm, warp, lines);
+    } else {
+      ++served.served;
+      ++warp.next;
+      --warp.left;
+      data_at = serve(sm, request.line(), served.pattern);
     }
-    sm.next[index] = next;
     Time& there = op == LineOp::load_no_l1 ? warp.copies_at : warp.data_at;
     there = std::max(there, data_at);
     sm.clock += std::max(lines * kLineTicks, options_.instruction_ticks);
-    if (next == warp.end) {
+    if (warp.left == 0) {
       sm.ready ^= std::uint64_t{1} << index;
       end_warp(sm, index);
     } else if (op == LineOp::load || op == LineOp::atomic) {
@@ -205,10 +195,32 @@ class LaunchRun {
     }
   }
 
+  /// Performs the requests of one instruction of scattered lines, and says how many lines it has.
+  [[gnu::noinline]] Time serve_scattered(Sm& sm, ReplayWarp& warp, Time& lines) {
+    const LineRequest* const end = warp.next + warp.left;
+    const auto pattern = [&](const LineRequest& of) -> ReplayPattern& { return warp.patterns[of.pattern()]; };
+    const LineRequest* last = warp.next;
+    while (last + 1 < end && pattern(*last).pattern.more) ++last;
+    // The sets that it will look at are misses of the host's caches.
+    for (const LineRequest* at = warp.next; at <= last; ++at) sm.l1.prefetch(replay_.pages_.rename(at->line()));
+    Time data_at = 0;
+    lines = 0;
+    for (const LineRequest* at = warp.next; at <= last; ++at) {
+      ReplayPattern& served = pattern(*at);
+      ++served.served;
+      lines += served.pattern.lines;
+      data_at = std::max(data_at, serve(sm, at->line(), served.pattern));
+    }
+    warp.left = static_cast<std::uint32_t>(end - last - 1);
+    warp.next = last + 1;
+    return data_at;
+  }
+
   void arrive(Sm& sm, std::size_t index) {
     ReplayWarp& warp = sm.warps[index];
-    ++sm.next[index];
-    warp.state = WarpState::at_barrier;
+    ++warp.next;
+    --warp.left;
+    sm.at_barrier |= std::uint64_t{1} << index;
     sm.ready ^= std::uint64_t{1} << index;
     Slot& slot = sm.slots[warp.slot];
     ++slot.waiting;
@@ -224,7 +236,7 @@ class LaunchRun {
       sm.sleep(index, warp.data_at);
       return;
     }
-    const WarpWork all = WarpWork::of(sm.next[index]->line());
+    const WarpWork all = WarpWork::of(warp.next->line());
     const std::uint64_t turns =
         std::max<std::uint64_t>(1, (all.shared + options_.shared_in_a_row - 1) / options_.shared_in_a_row);
     const auto part = [&](std::uint64_t whole) {
@@ -240,10 +252,11 @@ class LaunchRun {
                          now.arithmetic * options_.arithmetic_ticks + now.special * options_.special_ticks);
     if (++warp.turns_done == turns) {
       warp.turns_done = 0;
-      ++sm.next[index];
+      ++warp.next;
+      --warp.left;
     }
     warp.data_at = until;
-    if (sm.next[index] == warp.end) {
+    if (warp.left == 0) {
       end_warp(sm, index);
     } else {
       sm.sleep(index, until);
@@ -257,11 +270,12 @@ class LaunchRun {
     const Time now = std::exchange(slot.last, 0);
     for (std::size_t i = 0; i < warps_per_block_; ++i) {
       const std::size_t index = slot_index * warps_per_block_ + i;
+      const std::uint64_t bit = std::uint64_t{1} << index;
+      if ((sm.at_barrier & bit) == 0) continue;
+      sm.at_barrier ^= bit;
       ReplayWarp& warp = sm.warps[index];
-      if (warp.state != WarpState::at_barrier) continue;
-      warp.state = WarpState::running;
       warp.data_at = now;
-      if (sm.next[index] == warp.end) {
+      if (warp.left == 0) {
         end_warp(sm, index);
       } else {
         sm.sleep(index, now);
@@ -273,7 +287,6 @@ class LaunchRun {
     ReplayWarp& warp = sm.warps[index];
     const std::uint32_t slot_index = warp.slot;
     Slot& slot = sm.slots[slot_index];
-    warp.state = WarpState::ended;
     slot.last = std::max({slot.last, sm.clock, warp.data_at});
     if (--slot.live > 0) {
       release_if_all_wait(sm, slot_index);  // the others may wait for this one only
@@ -286,29 +299,47 @@ class LaunchRun {
     ++ended_blocks_;
     place_next_block(sm, slot_index,
                      slot.last + options_.block_start_ticks + lots_.draw(options_.block_start_spread + 1));
+    if (sm.live_blocks == 0) sm.clock = kNever;
   }
 
   /// Performs a request, and returns when its data are there. What misses is counted; the rest is known from the patterns.
-  Time serve(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
+  [[gnu::always_inline]] Time serve(Sm& sm, std::uint64_t line, const LinePattern& p) {
+    if (p.op != LineOp::load) return serve_other(sm, line, p);
+    if (p.lines == 1) return load_line(sm, rename(line), p.first.touched, p.site);
+    const std::uint64_t last = line + static_cast<std::uint64_t>(std::int64_t{p.stride} * (p.lines - 1));
+    if (!Replay::Pages::same(line, last)) [[unlikely]]
+      return load_from_pages(sm, line, p);
+    const LineRun run{rename(line), p.stride, p.lines, p.first.touched, p.middle.touched, p.last.touched};
+    return load_run(sm, run, p.site);
+  }
+  Time load_line(Sm& sm, std::uint64_t line, SectorMask sectors, std::uint32_t site) {
+    const SectorMask missed = sm.l1.read_line(line, sectors);
+    const Time ready = sm.clock + options_.l1_ticks;
+    return std::max(ready, missed == 0 ? sm.arrivals.of(line, ready) : fetch_into_l1(sm, line, missed, site));
+  }
+  Time load_run(Sm& sm, const LineRun& run, std::uint32_t site) {
+    const Time ready = sm.clock + options_.l1_ticks;
+    Time last = 0;  // of the lines that are still on their way
+    const L1Cache::Read read = sm.l1.read(
+        run,
+        [&](std::uint64_t line, SectorMask missed) {
+          last =
+              std::max(last, missed == 0 ? sm.arrivals.of(line, ready) : fetch_into_l1(sm, line, missed, site));
+        },
+        [&](std::uint64_t line, SectorMask sectors) { merger_.prefetch(sm.gpc, line, sectors); });
+    if (read.note != nullptr) (read.known ? last : *read.note) = read.known ? *read.note : last;
+    return std::max(ready, last);
+  }
+  [[gnu::noinline]] Time load_from_pages(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
+    Time ready = 0;
+    each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
+      ready = std::max(ready, load_line(sm, l, touched, pattern.site));
+    });
+    return ready;
+  }
+  [[gnu::noinline]] Time serve_other(Sm& sm, std::uint64_t line, const LinePattern& pattern) {
     Time ready = sm.clock;
     switch (pattern.op) {
-      case LineOp::load:
-        ready += options_.l1_ticks;
-        if (pattern.lines == 1) {
-          const std::uint64_t l = rename(line);
-          const SectorMask missed = sm.l1.read_line(l, pattern.first.touched);
-          ready = std::max(ready, missed == 0 ? sm.arrivals.of(l) : fetch_into_l1(sm, l, missed, pattern.site));
-          break;
-        }
-        each_run(line, pattern, [&](const LineRun& run) {
-          Time last = 0;  // of the lines that are still on their way
-          const L1Cache::Read read = sm.l1.read(run, [&](std::uint64_t l, SectorMask missed) {
-            last = std::max(last, missed == 0 ? sm.arrivals.of(l) : fetch_into_l1(sm, l, missed, pattern.site));
-          });
-          if (read.note != nullptr) (read.known ? last : *read.note) = read.known ? *read.note : last;
-          ready = std::max(ready, last);
-        });
-        break;
       case LineOp::load_no_l1:
         each_line(line, pattern, [&](std::uint64_t l, SectorMask touched, SectorMask) {
           missed(pattern.site).l1 += popcount(touched);
@@ -332,6 +363,7 @@ class LaunchRun {
           ready = std::max(ready, sm.clock + l2_latency(sm, l));
         });
         break;
+      case LineOp::load:
       case LineOp::work:
       case LineOp::barrier:
         break;
@@ -339,18 +371,6 @@ class LaunchRun {
     return ready;
   }
 
-  /// The lines of a request under their new names: as one run where they lie in one page.
-  template <class Body>
-  void each_run(std::uint64_t line, const LinePattern& p, const Body& body) {
-    const std::uint64_t last = line + static_cast<std::uint64_t>(std::int64_t{p.stride} * (p.lines - 1));
-    if (p.lines == 1 || Replay::Pages::same(line, last)) {
-      body(LineRun{rename(line), p.stride, p.lines, p.first.touched, p.middle.touched, p.last.touched});
-    } else {
-      each_line(line, p, [&](std::uint64_t l, SectorMask touched, SectorMask) {
-        body(LineRun{.line = l, .first = touched});
-      });
-    }
-  }
   /// The lines of a request under their new names, with the sectors touched and those written in full.
   template <class Body>
   void each_line(std::uint64_t line, const LinePattern& p, const Body& body) {
@@ -393,17 +413,18 @@ class LaunchRun {
                                           part_of(options_.hbm_spread_lines, line / 8) +
                                           lots_.draw(options_.hbm_spread + 1));
         }
-        if (sectors & half) arrival = std::max(arrival, hbm_arrivals_.of(half_key));
+        if (sectors & half) arrival = std::max(arrival, hbm_arrivals_.of(half_key, arrival));
       }
       read = {.key = ReadMerger::key(line, sectors),
-              .sm = sm.number,
               .asked = sm.clock,
-              .until = arrival + options_.merge_ticks + part_of(options_.merge_spread, line),
-              .arrival = arrival};
+              .open = static_cast<std::uint32_t>(arrival - sm.clock + options_.merge_ticks +
+                                                 part_of(options_.merge_spread, line)),
+              .arrival = static_cast<std::uint32_t>(arrival - sm.clock),
+              .sm = static_cast<std::uint16_t>(sm.number)};
     }
     ++read.reads;
     sm.fill_free = std::max(sm.fill_free, sm.clock) + popcount(sectors) * options_.fill_ticks;
-    return std::max(sm.fill_free, read.arrival) + l2_latency(sm, line);
+    return std::max(sm.fill_free, read.asked + read.arrival) + l2_latency(sm, line);
   }
 
   /// HBM moves so many sectors after those that were asked for before. Returns when.

@@ -129,9 +129,10 @@ class Replay {
    public:
     std::uint64_t rename(std::uint64_t line) {
       const std::uint64_t page = line >> kLineBits;
-      Entry& entry = recent_[page % recent_.size()];
-      if (entry.page != page) entry = {page, look_up(page)};
-      return entry.renamed << kLineBits | (line & ((std::uint64_t{1} << kLineBits) - 1));
+      Entry& entry = recent_[place(page)];
+      if (entry.page != page) [[unlikely]]
+        entry = {page, (look_up(page) - page) << kLineBits};
+      return line + entry.distance;
     }
     static bool same(std::uint64_t line, std::uint64_t other) {
       return line >> kLineBits == other >> kLineBits;
@@ -142,9 +143,11 @@ class Replay {
     static constexpr int kLineBits = 14;
     struct Entry {
       std::uint64_t page = ~std::uint64_t{0};
-      std::uint64_t renamed = 0;
+      std::uint64_t distance = 0;  ///< from a line's own number to the new one
     };
     std::uint64_t look_up(std::uint64_t page) { return names_.try_emplace(page, names_.size()).first->second; }
+
+    static std::size_t place(std::uint64_t page) { return page * 0x9E3779B97F4A7C15u >> 56; }
 
     std::array<Entry, 256> recent_;
     std::unordered_map<std::uint64_t, std::uint64_t> names_;

@@ -19,8 +19,6 @@ namespace flashlab::simt {
 inline constexpr int kMaxWarps = 64;  ///< of an SM: bits of a word
 inline constexpr int kTurnsAhead = 3;
 
-enum class WarpState : std::uint8_t { running, at_barrier, ended };
-
 /// A LinePattern, and how often it was served.
 struct ReplayPattern {
   LinePattern pattern;
@@ -30,13 +28,13 @@ using PatternTable = std::vector<ReplayPattern>;
 
 /// What a load looks at comes first, in one cache line of the host where no more than eight loads are under way.
 struct alignas(64) ReplayWarp {
-  const LineRequest* end = nullptr;
+  const LineRequest* next = nullptr;
   ReplayPattern* patterns = nullptr;
   Time data_at = 0;              ///< when the last of its loads returns
-  std::uint16_t slot = 0;        ///< of its block, in the SM
+  std::uint32_t left = 0;        ///< requests, with the next
   std::uint16_t turns_done = 0;  ///< of those that the work that is its next request takes
-  WarpState state = WarpState::ended;
-  std::uint8_t oldest = 0;  ///< of its loads under way
+  std::uint8_t slot = 0;         ///< of its block, in the SM
+  std::uint8_t oldest = 0;       ///< of its loads under way
   std::array<std::uint32_t, ReplayOptions::kMostInFlight>
       returns{};       ///< of its last loads, low bits of the time
   Time copies_at = 0;  ///< when the last of its asynchronous copies returns
@@ -64,27 +62,27 @@ class Lots {
 };
 
 struct Sm {
-  L1Cache l1;
-  std::size_t gpc = 0;   ///< reads are merged within it
-  std::size_t side = 0;  ///< its partition of the L2
-  std::uint64_t number = 0;
-  std::vector<Slot> slots{};
-  std::pmr::vector<ReplayWarp> warps;                            ///< of all slots, in order of slot
-  alignas(64) std::array<const LineRequest*, kMaxWarps> next{};  ///< of each warp
-  std::array<Time, kMaxWarps> wake{};                            ///< when each of those asleep has its data
-  std::uint64_t ready = 0, asleep = 0;                           ///< bit i: warp i
-  Time next_wake = 0;                                            ///< the first of those asleep
-  /// The warps that go on next, drawn from the ready ones some turns ahead, so that their streams can be fetched.
-  std::uint32_t turns = 0;  ///< a byte each
-  int turn_count = 0;
-  std::uint64_t drawn = 0;                       ///< bit i: warp i is among them
-  std::uint64_t next_turn = 0;                   ///< the warp after the one that was drawn last
-  std::uint64_t turns_made = 0, next_place = 0;  ///< where blocks share the SM
-  int live_blocks = 0;
+  // What every turn looks at comes first, in a cache line of the host.
   Time clock = 0;
-  Time last_end = 0;     ///< of a block
-  Time fill_free = 0;    ///< when the way from L2 has room
-  Arrivals<8> arrivals;  ///< of lines in L1
+  Time next_wake = 0;                   ///< the first of those asleep
+  std::uint64_t ready = 0, asleep = 0;  ///< bit i: warp i
+  std::uint64_t drawn = 0;              ///< bit i: warp i is among the turns
+  std::uint64_t next_turn = 0;          ///< the warp after the one that was drawn last
+  std::uint32_t turns = 0;              ///< the warps that go on next, drawn some turns ahead, a byte each
+  int turn_count = 0;
+  int live_blocks = 0;
+  std::uint64_t at_barrier = 0;  ///< bit i: warp i
+  Time fill_free = 0;            ///< when the way from L2 has room
+  std::size_t gpc = 0;           ///< reads are merged within it
+  std::size_t side = 0;          ///< its partition of the L2
+  std::uint64_t number = 0;
+  std::pmr::vector<ReplayWarp> warps;            ///< of all slots, in order of slot
+  std::uint64_t turns_made = 0, next_place = 0;  ///< where blocks share the SM
+  std::vector<Slot> slots{};
+  Time last_end = 0;  ///< of a block
+  L1Cache l1;
+  Arrivals<8> arrivals;                ///< of lines in L1
+  std::array<Time, kMaxWarps> wake{};  ///< when each of those asleep has its data
 
   void sleep(std::size_t warp, Time until) {
     wake[warp] = until;
@@ -99,22 +97,29 @@ struct Sm {
       if (wake[warp] <= clock) {
         asleep ^= left & -left;
         ready |= left & -left;
-        __builtin_prefetch(next[warp]);
       } else {
         first = std::min(first, wake[warp]);
       }
     }
     next_wake = first;
   }
+  // The host waits for its memory mostly: an SM's warps and their streams are far away when its turn comes again. Both
+  // are asked for ahead of their turn, one after the other.
+  void add_turn(unsigned warp) {
+    turns |= warp << 8 * turn_count++;
+    drawn |= std::uint64_t{1} << warp;
+    next_turn = (warp + 1) % kMaxWarps;
+    __builtin_prefetch(&warps[warp], 1);
+  }
   /// The warp whose turn it is; there is one.
   std::size_t take_turn() {
-    const std::size_t warp = turn(0);
+    const std::size_t warp = turns & 0xFF;
     drawn ^= std::uint64_t{1} << warp;
     --turn_count;
     turns >>= 8;
+    __builtin_prefetch(warps[turns & 0xFF].next);  // or that of warp 0, when there is no other turn
     return warp;
   }
-  std::size_t turn(int i) const { return turns >> 8 * i & 0xFF; }
 };
 
 /// Whose turn it is on the SMs of one launch.
@@ -127,12 +132,7 @@ struct TurnRule {
     while (sm.turn_count < kTurnsAhead) {
       const std::uint64_t open = sm.ready & ~sm.drawn;
       if (open == 0) return;
-      const unsigned warp = next_of(sm, open, lots);
-      sm.turns |= warp << 8 * sm.turn_count++;
-      sm.drawn |= std::uint64_t{1} << warp;
-      sm.next_turn = (warp + 1) % kMaxWarps;
-      __builtin_prefetch(&sm.warps[warp]);
-      __builtin_prefetch(sm.next[warp]);
+      sm.add_turn(next_of(sm, open, lots));
     }
   }
 
@@ -141,7 +141,14 @@ struct TurnRule {
   // from each place in turn, and there from each of a block's warps in turn. In kernels without shared memory, whose warps
   // no barrier brings together, from the first warp on, or from any, by lot.
   unsigned next_of(Sm& sm, std::uint64_t open, Lots& lots) const {
-    if (!has_tiles) return first_from(open, lots.draw(256) < oldest_first ? 0 : lots.draw(kMaxWarps));
+    if (!has_tiles) {
+      Lots other = lots;  // computed in any case: the host would guess wrongly which one it is
+      const bool front = other.draw(256) < oldest_first;
+      lots = other;
+      const std::uint64_t any = other.draw(kMaxWarps);
+      if (!front) lots = other;
+      return first_from(open, front ? 0 : any);
+    }
     if (sm.slots.size() == 1) return first_from(open, sm.next_turn);
     const std::uint64_t place = ++sm.turns_made * oldest_first % 256 < oldest_first
                                     ? static_cast<std::uint64_t>(std::countr_zero(open)) / warps_per_block

@@ -39,7 +39,7 @@ namespace {
   if (c >= own_module().begin && c < own_module().constants_end)
     return note_uncounted(site_of(where));  // constants
   if (const Offset offset = device_memory::image_offset(p); offset != 0) {
-    append(kind, offset, where);
+    append(kind, pointer_of(offset), where);
     return;
   }
   running.worker->find(FindingKind::host_pointer, site_of(where),
@@ -57,23 +57,22 @@ namespace {
 
 }  // namespace
 
-[[gnu::noinline]] void append_after_wait(Kind kind, Offset offset, const void* where) {
-  if (running.worker == nullptr) return note_host_access(kind, offset, site_of(where));
+[[gnu::noinline]] void append_after_wait(Kind kind, const void* p, const void* where) {
+  if (running.worker == nullptr) return note_host_access(kind, offset_of(p), site_of(where));
   running.worker->wait_for_log();
-  *running.cursor++ = make_entry(site_of(where), kind, offset);
+  append(kind, p, where);
 }
 
 template <Kind kind>
 [[gnu::always_inline]] inline void record(const void* p, const void* where) {
-  const Offset offset = offset_of(p);
-  if (offset >= kWindowBytes) [[unlikely]]
+  if (!in_window(p)) [[unlikely]]
     return record_outside(p, kind, where);
   if constexpr (width_of(kind) ==
                 16) {  // the processor would fault before the merge, which looks at all the others
-    if (offset % width_of(kind) != 0) [[unlikely]]
+    if (reinterpret_cast<std::uintptr_t>(p) % width_of(kind) != 0) [[unlikely]]
       return record_misaligned(p, kind, where);
   }
-  append(kind, offset, where);
+  append(kind, p, where);
 }
 
 // Pieces of an access whose type promises no alignment of its own: a float3 is three words. The size tells how wide they
@@ -92,9 +91,8 @@ void record_pieces(const void* p, std::size_t bytes, std::size_t widest, bool wr
 }
 
 void record_access(const void* p, Kind kind, const void* where) {
-  const Offset offset = offset_of(p);
-  if (offset >= kWindowBytes) return record_outside(p, kind, where);
-  append(kind, offset, where);
+  if (!in_window(p)) return record_outside(p, kind, where);
+  append(kind, p, where);
 }
 
 namespace {
@@ -102,9 +100,7 @@ namespace {
 // Code from before __syncwarp() has the lanes of a warp exchange values through volatile shared memory, each access in
 // step: before one of them, the other lanes of the warp come to theirs.
 void keep_step(const void* p) {
-  const Offset offset = offset_of(p);
-  if (running.worker != nullptr && offset < kWindowBytes && is_shared(offset))
-    running.worker->let_others_come();
+  if (running.worker != nullptr && in_window(p) && is_shared(offset_of(p))) running.worker->let_others_come();
 }
 
 }  // namespace

@@ -7,14 +7,16 @@
 namespace flashlab::simt {
 
 /// Waits until the running lane's full log has been merged, then appends. Does nothing outside of kernels.
-void append_after_wait(Kind kind, Offset offset, const void* where);
+void append_after_wait(Kind kind, const void* p, const void* where);
 
-[[gnu::always_inline]] inline void append(Kind kind, Offset offset, const void* where) {
+/// Logs an access to an address in the window. Every load and store of a kernel comes here: no instruction is spared.
+[[gnu::always_inline]] inline void append(Kind kind, const void* p, const void* where) {
   Entry* const at = running.cursor;
   if (at >= running.end) [[unlikely]]
-    return append_after_wait(kind, offset, where);
-  *at =
-      make_entry(static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(where) - code_base), kind, offset);
+    return append_after_wait(kind, p, where);
+  const Entry place = Entry{reinterpret_cast<std::uintptr_t>(where)} << (kOffsetBits + kKindBits);
+  *at = (place + reinterpret_cast<std::uintptr_t>(p) + running.entry_origin) |
+        Entry{static_cast<std::uint8_t>(kind)} << kOffsetBits;
   running.cursor = at + 1;
 }
 

@@ -25,6 +25,9 @@ inline constexpr int kMaxWorkers = static_cast<int>((kWindowBytes - kSharedBegin
 
 inline constexpr bool is_shared(Offset offset) { return offset >= kSharedBegin; }
 inline void* pointer_of(Offset offset) { return reinterpret_cast<void*>(kWindowBase + offset); }
+inline bool in_window(const void* p) {
+  return reinterpret_cast<std::uintptr_t>(p) >> kOffsetBits == kWindowBase >> kOffsetBits;
+}
 inline Offset offset_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p) - kWindowBase; }
 
 /// Reserves the window, once. Throws EnvironmentError when the address range cannot be had.

@@ -34,7 +34,7 @@ void replay_speed(benchmark::State& state, Stream stream) {
   state.SetItemsProcessed(requests);
 }
 
-void textbook_qk(benchmark::State& state) { replay_speed(state, qk_stream(512, 64, 8)); }
+void textbook_qk(benchmark::State& state) { replay_speed(state, qk_stream(1024, 64, 32)); }
 void copy(benchmark::State& state) { replay_speed(state, copy_stream(64)); }
 
 BENCHMARK(textbook_qk)->Unit(benchmark::kMillisecond);

@@ -23,12 +23,18 @@ enum class LineOp : std::uint8_t {
 };
 
 /// Of one line: which of its four 32-byte sectors are touched, and which of those are written in full.
-struct TouchedSectors {
-  std::uint8_t touched : 4 = 0;
-  std::uint8_t whole : 4 = 0;
-  TouchedSectors() = default;
-  TouchedSectors(std::uint32_t t, std::uint32_t w) : touched(t & 0xF), whole(w & 0xF) {}
+class TouchedSectors {
+ public:
+  constexpr TouchedSectors() = default;
+  constexpr TouchedSectors(std::uint32_t touched, std::uint32_t whole)
+      : bits_(static_cast<std::uint8_t>((touched & 0xF) | (whole & 0xF) << 4)) {}
+  constexpr std::uint32_t touched() const { return bits_ & 0xF; }
+  constexpr std::uint32_t whole() const { return bits_ >> 4; }
+  constexpr std::uint8_t bits() const { return bits_; }
   bool operator==(const TouchedSectors&) const = default;
+
+ private:
+  std::uint8_t bits_ = 0;
 };
 
 /// What a warp instruction does, wherever it does it: it touches evenly spaced lines, the first and the last of them
@@ -45,7 +51,7 @@ struct LinePattern {
 
   TouchedSectors of(int i) const { return i == 0 ? first : i + 1 == lines ? last : middle; }
   std::uint64_t sectors() const {
-    const auto count = [](TouchedSectors s) { return std::popcount(static_cast<unsigned>(s.touched)); };
+    const auto count = [](TouchedSectors s) { return std::popcount(s.touched()); };
     return static_cast<std::uint64_t>(lines == 1 ? count(first)
                                                  : count(first) + (lines - 2) * count(middle) + count(last));
   }
@@ -55,10 +61,10 @@ struct LinePattern {
   /// The same of a pattern whose parts are in registers still: every request of a kernel asks whether its pattern is known,
   /// and parts that have just been written to memory cannot be read as one word without a wait.
   constexpr Words joined() const {
-    const auto byte = [](TouchedSectors s) { return std::uint64_t{s.touched} | std::uint64_t{s.whole} << 4; };
     return {site | std::uint64_t{static_cast<std::uint32_t>(stride)} << 32,
             static_cast<std::uint64_t>(op) | std::uint64_t{lines} << 8 | std::uint64_t{more} << 16 |
-                byte(first) << 24 | byte(middle) << 32 | byte(last) << 40};
+                std::uint64_t{first.bits()} << 24 | std::uint64_t{middle.bits()} << 32 |
+                std::uint64_t{last.bits()} << 40};
   }
   bool operator==(const LinePattern& other) const { return words() == other.words(); }
 };

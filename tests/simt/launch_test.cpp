@@ -120,7 +120,7 @@ TEST_CASE("an observer gets every block's line requests, whose sectors are those
           }
           sectors[p.op == LineOp::store] += p.lines == 0 ? 0 : p.sectors();
           for (int line = 0; p.op == LineOp::store && line < p.lines; ++line)
-            ends_well &= p.of(line).whole == p.of(line).touched;
+            ends_well &= p.of(line).whole() == p.of(line).touched();
           if (p.more)
             ends_well &= i + 1 < warp.size() && trace.patterns.at(warp[i + 1].pattern()).site == p.site;
         }
@@ -164,7 +164,7 @@ TEST_CASE("traces come in order and are the same when other processors run ahead
         for (const auto& warp : trace.warps) {
           for (const LineRequest& request : warp) {
             const LinePattern& p = trace.patterns.at(request.pattern());
-            all.insert(all.end(), {b, request.line(), p.site, p.lines, p.first.touched,
+            all.insert(all.end(), {b, request.line(), p.site, p.lines, p.first.touched(),
                                    static_cast<std::uint64_t>(p.stride)});
           }
         }

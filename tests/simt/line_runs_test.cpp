@@ -52,8 +52,8 @@ Lines traced(const WarpAccess& a) {
     std::uint64_t sectors = 0;
     for (int i = 0; i < p.lines; ++i) {
       lines.emplace_back(request.line() + static_cast<std::uint64_t>(std::int64_t{p.stride} * i),
-                         p.of(i).touched, p.of(i).whole);
-      sectors += static_cast<std::uint64_t>(std::popcount(unsigned{p.of(i).touched}));
+                         p.of(i).touched(), p.of(i).whole());
+      sectors += static_cast<std::uint64_t>(std::popcount(p.of(i).touched()));
     }
     CHECK(p.sectors() == sectors);
   }

@@ -305,11 +305,11 @@ class LaunchRun {
   /// Performs a request, and returns when its data are there. What misses is counted; the rest is known from the patterns.
   [[gnu::always_inline]] Time serve(Sm& sm, std::uint64_t line, const LinePattern& p) {
     if (p.op != LineOp::load) return serve_other(sm, line, p);
-    if (p.lines == 1) return load_line(sm, rename(line), p.first.touched, p.site);
+    if (p.lines == 1) return load_line(sm, rename(line), p.first.touched(), p.site);
     const std::uint64_t last = line + static_cast<std::uint64_t>(std::int64_t{p.stride} * (p.lines - 1));
     if (!Replay::Pages::same(line, last)) [[unlikely]]
       return load_from_pages(sm, line, p);
-    const LineRun run{rename(line), p.stride, p.lines, p.first.touched, p.middle.touched, p.last.touched};
+    const LineRun run{rename(line), p.stride, p.lines, p.first.touched(), p.middle.touched(), p.last.touched()};
     return load_run(sm, run, p.site);
   }
   Time load_line(Sm& sm, std::uint64_t line, SectorMask sectors, std::uint32_t site) {
@@ -376,8 +376,8 @@ class LaunchRun {
   void each_line(std::uint64_t line, const LinePattern& p, const Body& body) {
     for (int i = 0; i < p.lines; ++i) {
       const TouchedSectors sectors = p.of(i);
-      body(rename(line + static_cast<std::uint64_t>(std::int64_t{p.stride} * i)), sectors.touched,
-           sectors.whole);
+      body(rename(line + static_cast<std::uint64_t>(std::int64_t{p.stride} * i)), sectors.touched(),
+           sectors.whole());
     }
   }
   std::uint64_t rename(std::uint64_t line) {

@@ -38,10 +38,8 @@ inline constexpr int kKindBits = 4;
 inline constexpr int kSiteBits = 64 - kKindBits - kOffsetBits;
 inline constexpr std::uint32_t kSiteLimit = 1u << kSiteBits;
 
-inline constexpr int width_of(Kind k) {
-  constexpr std::uint8_t width[] = {1, 2, 4, 8, 16, 1, 2, 4, 8, 16, 4, 8, 4, 8, 16, 0};
-  return width[static_cast<int>(k)];
-}
+inline constexpr std::uint8_t kWidths[] = {1, 2, 4, 8, 16, 1, 2, 4, 8, 16, 4, 8, 4, 8, 16, 0};
+inline constexpr int width_of(Kind k) { return kWidths[static_cast<int>(k)]; }
 inline constexpr Op op_of(Kind k) {
   return k <= Kind::load16    ? Op::load
          : k <= Kind::store16 ? Op::store

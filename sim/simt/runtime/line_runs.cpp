@@ -18,8 +18,9 @@ TouchedSectors sectors_of(Offset begin, Offset end, bool dense) {
 }
 
 /// Neighbouring lanes at most a sector apart: they leave no sector out between the first byte and the last.
-void add_dense(TraceWriter& trace, std::size_t warp, LinePattern pattern, const WarpAccess& a, Offset low,
-               Offset high) {
+void add_dense(TraceWriter& trace, std::size_t warp, std::uint32_t site, LineOp op, const WarpAccess& a,
+               Offset low, Offset high) {
+  LinePattern pattern{.site = site, .op = op};
   const bool dense =
       static_cast<Offset>(std::llabs(a.stride)) == static_cast<Offset>(a.width) || std::has_single_bit(a.mask);
   const Offset first = low / kLine, last = (high - 1) / kLine;
@@ -54,7 +55,8 @@ struct TouchedLine {
   }
 };
 
-void add_scattered(TraceWriter& trace, std::size_t warp, LinePattern pattern, const WarpAccess& a) {
+void add_scattered(TraceWriter& trace, std::size_t warp, std::uint32_t site, LineOp op, const WarpAccess& a) {
+  LinePattern pattern{.site = site, .op = op};
   TouchedLine touched[kLanes];
   int count = 0;
   for (std::uint32_t m = a.mask; m != 0; m &= m - 1) {
@@ -86,23 +88,23 @@ void add_scattered(TraceWriter& trace, std::size_t warp, LinePattern pattern, co
 }  // namespace
 
 void add_lines(TraceWriter& trace, std::size_t warp, std::uint32_t site, LineOp op, const WarpAccess& a) {
-  LinePattern pattern{.site = site, .op = op};
   const int first = std::countr_zero(a.mask), last = 31 - std::countl_zero(a.mask);
   const bool neighbours = a.mask == (~0u >> (31 - last) & ~0u << first);
-  if (!a.linear || !neighbours) return add_scattered(trace, warp, pattern, a);
+  if (!a.linear || !neighbours) return add_scattered(trace, warp, site, op, a);
   const Offset one = a.of(first), other = a.of(last);
   const auto distance = static_cast<Offset>(std::llabs(a.stride));
   if (distance <= kSector || first == last) {
-    add_dense(trace, warp, pattern, a, std::min(one, other),
+    add_dense(trace, warp, site, op, a, std::min(one, other),
               std::max(one, other) + static_cast<Offset>(a.width));
   } else if (distance % kLine == 0) {
+    LinePattern pattern{.site = site, .op = op};
     pattern.lines = static_cast<std::uint8_t>(last - first + 1);
     pattern.stride = static_cast<std::int32_t>(a.stride / static_cast<std::int64_t>(kLine));
     pattern.first = pattern.last = sectors_of(one % kLine, one % kLine + static_cast<Offset>(a.width), false);
     if (pattern.lines > 2) pattern.middle = pattern.first;
     trace.add(warp, one / kLine, pattern);
   } else {
-    add_scattered(trace, warp, pattern, a);
+    add_scattered(trace, warp, site, op, a);
   }
 }
 

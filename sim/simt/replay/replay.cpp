@@ -83,7 +83,10 @@ class LaunchRun {
       if (sm.live_blocks == 0) sm.clock = kNever;
     for (std::uint64_t shown = 0; ended_blocks_ < block_count_;) {
       clock_ += options_.visit_ticks;
-      for (Sm& sm : sms_) visit(sm);
+      for (std::size_t i = 0; i < sms_.size(); ++i) {
+        sms_[i + 1 < sms_.size() ? i + 1 : 0].ask_for_streams();
+        visit(sms_[i]);
+      }
       if (options_.progress && ended_blocks_ * 100 / block_count_ != shown) {
         shown = ended_blocks_ * 100 / block_count_;
         options_.progress(ended_blocks_, block_count_);

@@ -103,8 +103,8 @@ struct Sm {
     }
     next_wake = first;
   }
-  // The host waits for its memory mostly: an SM's warps and their streams are far away when its turn comes again. Both
-  // are asked for ahead of their turn, one after the other.
+  // The host waits for its memory mostly: an SM's warps and their streams are far away when its turn comes again. A warp
+  // is asked for when its turn is drawn; its stream one turn before its own, and once more one SM before this one.
   void add_turn(unsigned warp) {
     turns |= warp << 8 * turn_count++;
     drawn |= std::uint64_t{1} << warp;
@@ -117,9 +117,15 @@ struct Sm {
     drawn ^= std::uint64_t{1} << warp;
     --turn_count;
     turns >>= 8;
-    __builtin_prefetch(warps[turns & 0xFF].next);  // or that of warp 0, when there is no other turn
+    __builtin_prefetch(stream(0));
     return warp;
   }
+  void ask_for_streams() const {
+    __builtin_prefetch(stream(0));
+    __builtin_prefetch(stream(1));
+  }
+  /// What the warp of a turn does next; that of warp 0, when there is no such turn.
+  const LineRequest* stream(int turn) const { return warps[turns >> 8 * turn & 0xFF].next; }
 };
 
 /// Whose turn it is on the SMs of one launch.

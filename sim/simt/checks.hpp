@@ -18,7 +18,7 @@ struct Dim3 {
 };
 
 enum class FindingKind : std::uint8_t {
-  race,                  ///< two warps touch a shared word between two barriers, one of them writing
+  race,  ///< two warps touch a shared word between two barriers, one of them writing; or two lanes of a warp, not in step
   out_of_bounds,         ///< outside every allocation, or past the block's shared memory
   misaligned,            ///< a vector access whose address is no multiple of its width
   unwritten_read,        ///< memory that nothing wrote since it was allocated (shared: since the block began)

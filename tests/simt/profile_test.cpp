@@ -66,6 +66,7 @@ TEST_SUITE_BEGIN("simt");
 
 TEST_CASE("planted errors are found, each with the right line") {
   check_planted("race.cu", "race", "race on shared memory");
+  check_planted("warp_race.cu", "race", "race on shared memory");
   check_planted("off_by_one.cu", "out of bounds", "out of bounds");
   check_planted("shared_overrun.cu", "out of bounds", "out of bounds");
   check_planted("divergent_barrier.cu", "divergent barrier", "divergent barrier");

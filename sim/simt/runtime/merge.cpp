@@ -51,6 +51,19 @@ WarpSample sample_of(const WarpAccess& a, std::uint64_t block, int warp, Offset 
 }
 }  // namespace
 
+/// The lane's step at this entry of its log. Answers how many entries it keeps it.
+long Worker::take_steps(Warp& warp, int lane, const Entry* head) {
+  const long at = head - (logs_.get() + lane * kLogStride);
+  std::vector<NewStep>& next = new_steps(lane);
+  std::size_t passed = 0;
+  while (passed < next.size() && next[passed].at <= at) ++passed;
+  if (passed > 0) {
+    warp.steps[static_cast<std::size_t>(lane)] = next[passed - 1].step;
+    next.erase(next.begin(), next.begin() + static_cast<std::ptrdiff_t>(passed));
+  }
+  return next.empty() ? kLogEntries + kMarkRoom : next.front().at - at;
+}
+
 /// Merges what the warp's lanes have logged. While a lane may still log more (its log was full), the lanes can only be
 /// followed until that lane's log is used up; with `all`, everything goes.
 void Worker::merge(Warp& warp, bool all) {
@@ -64,7 +77,11 @@ void Worker::merge(Warp& warp, bool all) {
     ends[i] = lanes[i].cursor;
     if (heads[i] != ends[i]) left |= 1u << i;
   }
-  if (left == 0) return;
+  if (left == 0) {
+    for (std::uint32_t m = job_->checks.races ? warp.lanes : 0; m != 0; m &= m - 1)
+      take_steps(warp, std::countr_zero(m), heads[std::countr_zero(m)]);
+    return;
+  }
   while (left != 0 && (all || (warp.full & ~left) == 0)) {
     std::uint32_t moved = left;
     int steps = 0;
@@ -73,6 +90,7 @@ void Worker::merge(Warp& warp, bool all) {
       for (std::uint32_t m = left; m != 0; m &= m - 1) {
         const int i = std::countr_zero(m);
         count = std::min(count, static_cast<long>(ends[i] - heads[i]));
+        if (job_->checks.races) count = std::min(count, take_steps(warp, i, heads[i]));
       }
       steps = merge_uniform(left, heads, static_cast<int>(count));
       if (steps == 0) {
@@ -89,6 +107,8 @@ void Worker::merge(Warp& warp, bool all) {
       }
     }
     if (diverged_) {
+      for (std::uint32_t m = job_->checks.races ? left : 0; m != 0; m &= m - 1)
+        take_steps(warp, std::countr_zero(m), heads[std::countr_zero(m)]);
       for (std::uint32_t m = left & ~placed_; m != 0; m &= m - 1) {
         const int i = std::countr_zero(m);
         places_[static_cast<std::size_t>(i)].move_to(site_of_key(key_of(*heads[i])));
@@ -112,6 +132,10 @@ void Worker::merge(Warp& warp, bool all) {
   for (std::uint32_t m = warp.lanes; m != 0; m &= m - 1) {
     const int i = std::countr_zero(m);
     Entry* log = logs_.get() + i * kLogStride;
+    if (job_->checks.races) {
+      take_steps(warp, i, heads[i]);
+      for (NewStep& step : new_steps(i)) step.at -= static_cast<std::uint32_t>(heads[i] - log);
+    }
     lanes[i].cursor = left >> i & 1 ? std::copy(heads[i], ends[i], log) : log;
   }
 }
@@ -413,17 +437,26 @@ void Worker::check_shared(const SiteTally& tally, const WarpAccess& a) {
   const std::uint32_t site = site_of_key(tally.key);
   const bool writes = op != Op::load;
   if (job_->checks.races) {
-    const auto conflict = shadow_.touch(a, shared_base_, static_cast<std::uint32_t>(current_warp_), site,
-                                        writes, op == Op::atomic);
+    const auto conflict = shadow_.touch(a, shared_base_, static_cast<std::uint32_t>(current_warp_),
+                                        warps_[current_warp_].steps, site, writes, op == Op::atomic);
     if (conflict.found) {
       Finding finding = about(FindingKind::race, lane_of(conflict.lane), site);
       finding.other_site = conflict.other_site;
       if (writes && !conflict.other_wrote)
         std::swap(finding.site, finding.other_site);  // the read is the one to look at
-      finding.what = fmt::format("warp {} {} shared byte {} that warp {} {} since the last barrier",
-                                 current_warp_, writes ? "writes" : "reads", conflict.where,
-                                 conflict.other_warp, conflict.other_wrote ? "wrote" : "read");
-      finding.cause = "nothing orders the two accesses: a __syncthreads() is missing between them";
+      const char* const now = writes ? "writes" : "reads";
+      const char* const before = conflict.other_wrote ? "wrote" : "read";
+      if (conflict.within_warp) {
+        finding.what = fmt::format(
+            "lane {} of warp {} {} shared byte {} that another lane {} since they were last in step",
+            conflict.lane, current_warp_, now, conflict.where, before);
+        finding.cause =
+            "lanes of a warp need not run in step (Volta and later): a __syncwarp() is missing between the two";
+      } else {
+        finding.what = fmt::format("warp {} {} shared byte {} that warp {} {} since the last barrier",
+                                   current_warp_, now, conflict.where, conflict.other_warp, before);
+        finding.cause = "nothing orders the two accesses: a __syncthreads() is missing between them";
+      }
       record(std::move(finding));
     }
   }

@@ -7,7 +7,8 @@ namespace flashlab::simt {
 
 void SharedShadow::Words::grow(std::size_t words) {
   words += 1024;
-  for (auto* v : {&written_by, &read_by, &write_site, &read_site, &written_in_block}) v->resize(words);
+  for (auto* v : {&written_by, &read_by, &write_lane, &read_lane, &write_site, &read_site, &written_in_block})
+    v->resize(words);
 }
 
 void SharedShadow::begin_block() {
@@ -83,9 +84,53 @@ inline void SharedShadow::note(Words& w, std::size_t first, std::size_t count, S
   }
 }
 
+// Another lane of the same warp in the same step. One instruction of several lanes is no conflict.
+inline bool SharedShadow::conflict_of_lanes(const Words& w, std::size_t first, std::size_t count, Stamp mine,
+                                            Lanes lanes, std::uint32_t site, bool writes) {
+  const Stamp either = mine & 1;
+  bool any = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const LaneStamp lane = lanes.of(i);
+    const Stamp wrote = w.written_by[first + i], read = w.read_by[first + i];
+    const auto is_other = [&](LaneStamp other) {
+      return (other ^ lane) - 1 < kManyLanes;
+    };  // 1 to 63: not itself
+    any |= (wrote >> 1 == mine >> 1) & is_other(w.write_lane[first + i]) & (w.write_site[first + i] != site) &
+           ((either & wrote) == 0);
+    any |= writes & (read >> 1 == mine >> 1) & is_other(w.read_lane[first + i]);
+  }
+  return any;
+}
+
+// Before note(), which writes over what was there.
+inline void SharedShadow::note_lanes(Words& w, std::size_t first, std::size_t count, Stamp mine, Lanes lanes,
+                                     std::uint32_t site, bool writes) {
+  for (std::size_t i = first; i < first + count; ++i) {
+    const LaneStamp lane = lanes.first == kNoLane ? kNoLane : lanes.of(i - first);
+    if (writes) {
+      // Several lanes of one instruction write: whose value stays is not known.
+      const bool again = w.written_by[i] >> 1 == mine >> 1 && w.write_site[i] == site &&
+                         w.write_lane[i] >> kStepShift == lane >> kStepShift && w.write_lane[i] != lane;
+      w.write_lane[i] = again ? kNoLane : lane;
+    } else {
+      const bool others = w.read_by[i] >> 1 == mine >> 1 && w.read_lane[i] != lane &&
+                          w.read_lane[i] >> kStepShift == lane >> kStepShift;
+      if (!others && w.read_by[i] >> 1 == mine >> 1) w.read_site[i] = site;
+      w.read_lane[i] = others ? lane | kManyLanes : lane;
+    }
+  }
+}
+
 SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_base, std::uint32_t warp,
-                                           std::uint32_t site, bool writes, bool atomic) {
+                                           const LaneSteps& steps, std::uint32_t site, bool writes,
+                                           bool atomic) {
   const Stamp mine = epoch_ << kEpochShift | warp << 1 | static_cast<Stamp>(atomic);
+  const bool together = a.linear && a.stride == 0 && !std::has_single_bit(a.mask);  // all lanes at one word
+  bool in_step = a.width >= 4;                                                      // narrower ones share words
+  for (std::uint32_t left = a.mask; left != 0; left &= left - 1)
+    in_step &= steps[static_cast<std::size_t>(std::countr_zero(left))] ==
+                   steps[static_cast<std::size_t>(std::countr_zero(a.mask))] ||
+               !a.linear;
   Conflict conflict;
   each_stretch(a, shared_base, [&](Words& w, std::size_t first, std::size_t count, int lane) {
     if (!conflict.found && conflicts(w, first, count, mine, writes)) [[unlikely]] {
@@ -94,13 +139,37 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
       const Stamp wrote = w.written_by[word];
       const bool other_wrote =
           wrote >> kEpochShift == epoch_ && wrote >> 1 != mine >> 1 && !(atomic && (wrote & 1) != 0);
-      conflict = {true,
-                  word * 4,
-                  lane + static_cast<int>((word - first) * 4 / static_cast<std::size_t>(a.width)),
-                  (other_wrote ? wrote : w.read_by[word]) >> 1 & 63,
-                  other_wrote ? w.write_site[word] : w.read_site[word],
-                  other_wrote};
+      conflict = {.found = true,
+                  .where = word * 4,
+                  .lane = lane + static_cast<int>((word - first) * 4 / static_cast<std::size_t>(a.width)),
+                  .other_warp = (other_wrote ? wrote : w.read_by[word]) >> 1 & 63,
+                  .other_site = other_wrote ? w.write_site[word] : w.read_site[word],
+                  .other_wrote = other_wrote};
     }
+    const std::uint32_t step = steps[static_cast<std::size_t>(lane)];
+    const bool known = in_step && step != kOutOfStep;
+    Lanes lanes{kNoLane, 31};
+    if (known && !together)
+      lanes = {step << kStepShift | static_cast<LaneStamp>(lane),
+               static_cast<unsigned>(std::countr_zero(static_cast<unsigned>(a.width / 4)))};
+    else if (known && !writes)
+      lanes = {step << kStepShift | kManyLanes, 31};
+    if (lanes.first != kNoLane && !conflict.found &&
+        conflict_of_lanes(w, first, count, mine, lanes, site, writes)) [[unlikely]] {
+      std::size_t word = first;
+      const auto at = [&](std::size_t i) { return Lanes{lanes.of(i - first), lanes.shift}; };
+      while (!conflict_of_lanes(w, word, 1, mine, at(word), site, writes)) ++word;
+      // Its other side is the write, if that alone is a conflict.
+      const bool other_wrote = conflict_of_lanes(w, word, 1, mine, at(word), site, false);
+      conflict = {.found = true,
+                  .where = word * 4,
+                  .lane = lane + static_cast<int>((word - first) * 4 / static_cast<std::size_t>(a.width)),
+                  .other_warp = warp,
+                  .within_warp = true,
+                  .other_site = other_wrote ? w.write_site[word] : w.read_site[word],
+                  .other_wrote = other_wrote};
+    }
+    note_lanes(w, first, count, mine, lanes, site, writes);
     note(w, first, count, mine, site, writes);
     return true;
   });

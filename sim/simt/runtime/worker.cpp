@@ -34,7 +34,8 @@ Worker::Worker(int number)
       shared_base_(kSharedBegin + static_cast<Offset>(number) * kSharedStride),
       lanes_(kMaxBlockThreads + 1),  // one more to be prefetched
       warps_(kMaxBlockThreads / kWarp),
-      logs_(new Entry[kWarp * kLogStride + 8]()) {
+      logs_(new Entry[kWarp * kLogStride + 8]()),
+      new_steps_(kMaxBlockThreads) {
   if (number >= kMaxWorkers)
     throw EnvironmentError("more processors than the simt machine has shared memories");
   reserve_window();
@@ -145,6 +146,8 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     warp.work = warp.work_of_lanes = {};
     warp.shuffles = 0;
     warp.uses_shared = false;
+    warp.steps = {};
+    warp.steps_made = 0;
     for (auto& meeting : warp.meetings) meeting->mask = 0;
     warp.last_meeting = nullptr;
   }
@@ -156,6 +159,7 @@ void Worker::run_block(std::uint64_t block, BlockTrace* trace) {
     lane.tid[2] = t / shape.block.x / shape.block.y;
     lane.meeting = nullptr;
     lane.cursor = lane.end - kLogEntries;
+    new_steps_[static_cast<std::size_t>(i)].clear();
     if (lane.fiber == nullptr) make_lane(lane);
   }
 
@@ -231,7 +235,16 @@ void Worker::wait_for_log() {
   hand_over();
 }
 
-void Worker::let_others_come() { hand_over(); }
+void Worker::let_others_come() {
+  if (job_->checks.races) note_step(*running.lane, kOutOfStep, 1);  // from this access on
+  hand_over();
+}
+
+void Worker::note_step(const Lane& lane, std::uint32_t step, std::uint32_t entries_ago) {
+  const auto number = static_cast<std::size_t>(&lane - lanes_.data());
+  const Entry* const log = logs_.get() + lane.index * kLogStride;
+  new_steps_[number].push_back({static_cast<std::uint32_t>(running.cursor - log) - entries_ago, step});
+}
 
 [[gnu::always_inline]] inline void Worker::come_to_barrier(std::uint32_t site) {
   Lane& lane = *running.lane;
@@ -286,6 +299,7 @@ bool Worker::release_barrier() {
     if (warp.done != 0) check_barrier_left(w);
     warp.ready = warp.at_barrier;
     warp.at_barrier = 0;
+    warp.steps = {};
     counters_.barriers += 1;
     trace_work(w);
     if (trace_ != nullptr)
@@ -341,6 +355,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
   meeting->values[lane.index] = value;
   meeting->arrived |= self;
   if (meeting->arrived == mask) {
+    meeting->step = (mask | warp.done) == warp.lanes ? ++warp.steps_made : kOutOfStep;
     counters_.collectives += kind != CollectiveKind::matrix;
     warp.shuffles += kind == CollectiveKind::shuffle;
     warp.ready |= mask & ~self;
@@ -351,6 +366,7 @@ Meeting& Worker::meet(CollectiveKind kind, std::uint32_t mask, std::uint64_t val
     hand_over();
     lane.meeting = nullptr;
   }
+  if (job_->checks.races) note_step(lane, meeting->step, 0);
   return *meeting;
 }
 

@@ -53,7 +53,13 @@ struct Meeting {
   std::uint32_t mask = 0, arrived = 0, left = 0;
   CollectiveKind kind = CollectiveKind::sync;
   std::uint32_t site = 0;
+  std::uint32_t step = kOutOfStep;  // of those who leave it, in LaneSteps
   std::uint64_t values[kWarp];
+};
+
+/// From the entry `at` of its log on a lane is in another step.
+struct NewStep {
+  std::uint32_t at, step;
 };
 
 struct alignas(64) Lane {  // one line of the processor's cache
@@ -76,7 +82,9 @@ struct Warp {
   // What the trace does not mention yet: the warp's, and what was counted lane by lane.
   WarpWork work, work_of_lanes;
   std::uint64_t shuffles = 0;
-  bool uses_shared = false;  // so far in this block
+  bool uses_shared = false;      // so far in this block
+  LaneSteps steps{};             // as far as the lanes' logs are merged
+  std::uint32_t steps_made = 0;  // collectives of all lanes
   std::vector<std::unique_ptr<Meeting>> meetings;
   Meeting* last_meeting = nullptr;  // the one that lanes came to last
 };
@@ -173,8 +181,14 @@ class Worker {
   void run_until_done();
   Finding about(FindingKind kind, const Lane& lane, std::uint32_t site) const;
 
+  void note_step(const Lane& lane, std::uint32_t step, std::uint32_t entries_ago);
+  std::vector<NewStep>& new_steps(int lane) {  // of the current warp
+    return new_steps_[static_cast<std::size_t>(current_warp_ * kWarp + lane)];
+  }
+
   // merge.cpp
   void merge(Warp& warp, bool all);
+  long take_steps(Warp& warp, int lane, const Entry* head);
   int merge_uniform(std::uint32_t mask, const Entry* const* heads, int count);
   std::uint32_t merge_first(std::uint32_t mask, const Entry* const* heads);
   void account(std::uint32_t key, WarpAccess& a);
@@ -194,6 +208,7 @@ class Worker {
   std::vector<Lane> lanes_;
   std::vector<Warp> warps_;
   std::unique_ptr<Entry[]> logs_;
+  std::vector<std::vector<NewStep>> new_steps_;  // of each lane, in order; only where races are looked for
   Fiber home_ = nullptr;
 
   const Job* job_ = nullptr;

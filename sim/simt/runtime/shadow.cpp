@@ -125,12 +125,20 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
                                            const LaneSteps& steps, std::uint32_t site, bool writes,
                                            bool atomic) {
   const Stamp mine = epoch_ << kEpochShift | warp << 1 | static_cast<Stamp>(atomic);
-  const bool together = a.linear && a.stride == 0 && !std::has_single_bit(a.mask);  // all lanes at one word
-  bool in_step = a.width >= 4;                                                      // narrower ones share words
+  const auto step_of = [&](int lane) { return steps[static_cast<std::size_t>(lane)]; };
+  const int leader = std::countr_zero(a.mask);
+  bool in_step = true;
   for (std::uint32_t left = a.mask; left != 0; left &= left - 1)
-    in_step &= steps[static_cast<std::size_t>(std::countr_zero(left))] ==
-                   steps[static_cast<std::size_t>(std::countr_zero(a.mask))] ||
-               !a.linear;
+    in_step &= step_of(std::countr_zero(left)) == step_of(leader);
+  // Lanes that share a word by being narrower than one, or by all writing it, are not told apart.
+  const bool at_one_word = a.linear && a.stride == 0 && !std::has_single_bit(a.mask);
+  const bool told_apart = a.width >= 4 && !(at_one_word && writes) && (in_step || !a.linear);
+  const auto lanes_from = [&](int lane) -> Lanes {
+    if (!told_apart || step_of(lane) == kOutOfStep) return {kNoLane, 31};
+    if (at_one_word) return {step_of(lane) << kStepShift | kManyLanes, 31};
+    return {step_of(lane) << kStepShift | static_cast<LaneStamp>(lane),
+            static_cast<unsigned>(std::countr_zero(static_cast<unsigned>(a.width / 4)))};
+  };
   Conflict conflict;
   each_stretch(a, shared_base, [&](Words& w, std::size_t first, std::size_t count, int lane) {
     if (!conflict.found && conflicts(w, first, count, mine, writes)) [[unlikely]] {
@@ -146,14 +154,7 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
                   .other_site = other_wrote ? w.write_site[word] : w.read_site[word],
                   .other_wrote = other_wrote};
     }
-    const std::uint32_t step = steps[static_cast<std::size_t>(lane)];
-    const bool known = in_step && step != kOutOfStep;
-    Lanes lanes{kNoLane, 31};
-    if (known && !together)
-      lanes = {step << kStepShift | static_cast<LaneStamp>(lane),
-               static_cast<unsigned>(std::countr_zero(static_cast<unsigned>(a.width / 4)))};
-    else if (known && !writes)
-      lanes = {step << kStepShift | kManyLanes, 31};
+    const Lanes lanes = lanes_from(lane);
     if (lanes.first != kNoLane && !conflict.found &&
         conflict_of_lanes(w, first, count, mine, lanes, site, writes)) [[unlikely]] {
       std::size_t word = first;

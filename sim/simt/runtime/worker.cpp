@@ -241,9 +241,14 @@ void Worker::let_others_come() {
 }
 
 void Worker::note_step(const Lane& lane, std::uint32_t step, std::uint32_t entries_ago) {
-  const auto number = static_cast<std::size_t>(&lane - lanes_.data());
+  std::vector<NewStep>& steps = new_steps_[static_cast<std::size_t>(&lane - lanes_.data())];
   const Entry* const log = logs_.get() + lane.index * kLogStride;
-  new_steps_[number].push_back({static_cast<std::uint32_t>(running.cursor - log) - entries_ago, step});
+  const auto at = static_cast<std::uint32_t>(running.cursor - log) - entries_ago;
+  if (!steps.empty() && steps.back().at == at) {  // nothing was logged since: no more of them than entries
+    steps.back().step = step;
+  } else {
+    steps.push_back({at, step});
+  }
 }
 
 [[gnu::always_inline]] inline void Worker::come_to_barrier(std::uint32_t site) {

@@ -248,7 +248,8 @@ int run_program(int argc, char** argv) {
   CLI::App* const profile = app.add_subcommand("profile", "Any CUDA program, unmodified, on the simt machine");
   profile->add_option("FILE.cu", profile_source, "the program; its arguments follow after --")->required();
   profile->add_option("ARGUMENTS", profile_options.arguments, "of the program");
-  profile->add_option("--flag", profile_options.flags, "for the compiler, as --flag=-DN=64 or --flag=-Isrc");
+  profile->add_option("--flag", profile_options.flags, "for the compiler, as --flag=-DN=64 or --flag=-Isrc")
+      ->allow_extra_args(false);
   profile->add_flag("--lines", profile_options.lines, "the counters of each source line too");
   profile->add_option("--device", profile_options.card,
                       "t4, a100, h100 (default) or h200: its caches, and the card that the program sees; none: "

@@ -169,7 +169,8 @@ ViewCommand declare_view(CLI::App& app, void (*add_problem_options)(CLI::App&, R
   view->add_option("ARGUMENTS", a->program_arguments, "of the program that --profile runs, after --");
   view->add_option("--versus", a->versus, "a second stage beside it, on one clock of bytes");
   view->add_option("--profile", a->profile, "instead of a stage: a CUDA program, on the simt machine");
-  view->add_option("--flag", a->profile_options.flags, "with --profile: for the compiler, as --flag=-DN=64");
+  view->add_option("--flag", a->profile_options.flags, "with --profile: for the compiler, as --flag=-DN=64")
+      ->allow_extra_args(false);
   add_problem_options(*view, a->report);
   view->add_flag("--count-only", a->report.count_only, "no numbers of rows, only bytes")->group("Problem");
   view->add_option("--head", a->head, "whose numbers are shown, from 0 (default 0)")->group("Problem");

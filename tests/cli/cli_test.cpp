@@ -173,6 +173,23 @@ TEST_CASE("profile names the line of a planted race and ends with 1, and of a ba
   check_refused("profile", 2, "FILE.cu");
 }
 
+TEST_CASE("profile takes flags before the file, and names a copy of a program by its own folder") {
+  namespace fs = std::filesystem;
+  const Scratch scratch;
+  const fs::path here = fs::current_path();
+  for (const char* name : {"one", "two"}) {
+    const fs::path folder = scratch.path / name;
+    fs::create_directory(folder);
+    fs::copy_file(FLASHLAB_SOURCE_DIR "/tests/simt/programs/race.cu", folder / "race.cu");
+    fs::current_path(folder);
+    const Outcome race = run("profile --device none --flag=-DX=1 --flag=-DY=2 race.cu -- 3");
+    fs::current_path(here);
+    CHECK(race.code == 1);
+    CAPTURE(race.out);
+    CHECK(race.out.find((folder / "race.cu").string() + ":9") != std::string::npos);
+  }
+}
+
 TEST_CASE("wrong usage is one line on stderr and exit code 2") {
   check_refused("reprot", 2, "did you mean report?");
   check_refused("report --sequence 5", 2, "--sequence");

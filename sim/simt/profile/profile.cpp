@@ -85,6 +85,7 @@ fs::path program_for(const ProfileOptions& options) {
 
   Fingerprint fingerprint;
   fingerprint.add(rewritten.text);
+  fingerprint.add(fs::current_path().string());  // where relative names of sources begin: findings name them
   fingerprint.add(compile_options.compiler);
   for (const std::string& flag : hook_flags()) fingerprint.add(flag);
   for (const std::string& library : libraries) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace flashlab::simt {
 
 std::string_view name_of(FindingKind kind) {
@@ -42,6 +45,20 @@ bool is_fatal(FindingKind kind) {
       return true;
     default:
       return false;
+  }
+}
+
+void add_finding(std::vector<Finding>& all, Finding finding) {
+  const auto known = std::ranges::find_if(all, [&](const Finding& k) {
+    return k.kind == finding.kind && k.site == finding.site && k.kernel == finding.kernel;
+  });
+  if (known == all.end()) {
+    all.push_back(std::move(finding));
+  } else if (known->within_warp && !finding.within_warp) {
+    finding.occurrences += known->occurrences;
+    *known = std::move(finding);
+  } else {
+    known->occurrences += finding.occurrences;
   }
 }
 

@@ -41,10 +41,15 @@ struct Finding {
   Dim3 block{0, 0, 0}, thread{0, 0, 0};  ///< of the first occurrence
   std::uint32_t site = 0;                ///< 0: no instruction is to blame
   std::uint32_t other_site = 0;          ///< race: the access before it
+  bool within_warp = false;              ///< race: of two lanes of one warp
   std::uint64_t occurrences = 1;
   std::string what;   ///< the fact: address, allocation, offset
   std::string cause;  ///< a sentence on the likely cause
 };
+
+/// Adds a finding to others, where the same is known already to its occurrences: one a kind, kernel and site. A race
+/// between warps takes the place of one within a warp, since what cures it cures both.
+void add_finding(std::vector<Finding>& all, Finding finding);
 
 /// What to look for. Bounds, alignment, host pointers and barriers are always looked at.
 struct CheckOptions {

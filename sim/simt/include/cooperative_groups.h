@@ -68,15 +68,18 @@ class thread_block_tile {
   static_assert(kSize >= 1 && kSize <= 32 && (kSize & (kSize - 1)) == 0, "tiles of up to a warp, a power of two");
 
  public:
+  static constexpr unsigned kTileSize = kSize;
   thread_block_tile() = default;
-  template <class Other> thread_block_tile(const thread_block_tile<kSize, Other>&) {}
+  template <class Other>
+  thread_block_tile(const thread_block_tile<kSize, Other>& t) : rank_(t.meta_group_rank()), of_(t.meta_group_size()) {}
   static unsigned lane() { return thread_block::thread_rank() % 32; }
   static unsigned mask() { return (kSize == 32 ? ~0u : (1u << (kSize % 32)) - 1) << (lane() / kSize * kSize); }
   static unsigned thread_rank() { return thread_block::thread_rank() % kSize; }
   static constexpr unsigned size() { return kSize; }
   static constexpr unsigned num_threads() { return kSize; }
-  static unsigned meta_group_rank() { return thread_block::thread_rank() / kSize; }
-  static unsigned meta_group_size() { return (thread_block::size() + kSize - 1) / kSize; }
+  // Which of its parent's tiles this is, and of how many: a tile of the block, or of a larger tile.
+  unsigned meta_group_rank() const { return rank_; }
+  unsigned meta_group_size() const { return of_; }
   FLASHLAB_INLINE void sync() const { __syncwarp(mask()); }
   template <class T> FLASHLAB_INLINE T shfl(T v, int from) const { return __shfl_sync(mask(), v, from, kSize); }
   template <class T> FLASHLAB_INLINE T shfl_up(T v, unsigned d) const { return __shfl_up_sync(mask(), v, d, kSize); }
@@ -86,6 +89,17 @@ class thread_block_tile {
   FLASHLAB_INLINE int all(int p) const { return __all_sync(mask(), p); }
   FLASHLAB_INLINE unsigned ballot(int p) const { return __ballot_sync(mask(), p) >> (lane() / kSize * kSize); }
   template <class T> FLASHLAB_INLINE unsigned match_any(T v) const { return __match_any_sync(mask(), v) >> (lane() / kSize * kSize); }
+
+ private:
+  static unsigned within_parent() {
+    if constexpr (requires { Parent::kTileSize; }) return thread_block::thread_rank() % Parent::kTileSize;
+    return thread_block::thread_rank();
+  }
+  static unsigned parents_size() {
+    if constexpr (requires { Parent::kTileSize; }) return Parent::kTileSize;
+    return thread_block::size();
+  }
+  unsigned rank_ = within_parent() / kSize, of_ = (parents_size() + kSize - 1) / kSize;
 };
 template <unsigned kSize, class Group>
 FLASHLAB_INLINE thread_block_tile<kSize, Group> tiled_partition(const Group&) { return {}; }

@@ -36,16 +36,7 @@ std::vector<Finding>& all_findings() {
 }
 
 void keep(std::vector<Finding> findings) {
-  for (Finding& f : findings) {
-    const auto known = std::find_if(all_findings().begin(), all_findings().end(), [&](const Finding& k) {
-      return k.kind == f.kind && k.site == f.site && k.kernel == f.kernel;
-    });
-    if (known == all_findings().end()) {
-      all_findings().push_back(std::move(f));
-    } else {
-      known->occurrences += f.occurrences;
-    }
-  }
+  for (Finding& f : findings) add_finding(all_findings(), std::move(f));
 }
 
 using Said =

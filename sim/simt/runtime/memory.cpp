@@ -169,10 +169,12 @@ std::string neighbourhood(Offset offset, Offset shared_base, std::uint32_t dynam
     return say(before);
   }
   const auto after = s.live.upper_bound(offset);
-  if (after != s.live.end() && after->first - offset <= 4096) {
+  const bool has_before = after != s.live.begin();
+  const Offset past = has_before ? offset - std::prev(after)->second.end : ~Offset{0};
+  if (after != s.live.end() && after->first - offset <= 4096 && after->first - offset < past) {
     return fmt::format("{} bytes before {}", after->first - offset, after->second.name);
   }
-  if (after == s.live.begin()) return "near no allocation: a null or freed pointer";
+  if (!has_before) return "near no allocation: a null or freed pointer";
   return say(std::prev(after)->second);
 }
 

@@ -442,6 +442,7 @@ void Worker::check_shared(const SiteTally& tally, const WarpAccess& a) {
     if (conflict.found) {
       Finding finding = about(FindingKind::race, lane_of(conflict.lane), site);
       finding.other_site = conflict.other_site;
+      finding.within_warp = conflict.within_warp;
       if (writes && !conflict.other_wrote)
         std::swap(finding.site, finding.other_site);  // the read is the one to look at
       const char* const now = writes ? "writes" : "reads";
@@ -453,8 +454,10 @@ void Worker::check_shared(const SiteTally& tally, const WarpAccess& a) {
         finding.cause =
             "lanes of a warp need not run in step (Volta and later): a __syncwarp() is missing between the two";
       } else {
-        finding.what = fmt::format("warp {} {} shared byte {} that warp {} {} since the last barrier",
-                                   current_warp_, now, conflict.where, conflict.other_warp, before);
+        const std::string other =
+            conflict.other_warp < kWarp ? fmt::format("warp {}", conflict.other_warp) : "more than one warp";
+        finding.what = fmt::format("warp {} {} shared byte {} that {} {} since the last barrier", current_warp_,
+                                   now, conflict.where, other, before);
         finding.cause = "nothing orders the two accesses: a __syncthreads() is missing between them";
       }
       record(std::move(finding));

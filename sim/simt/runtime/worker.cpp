@@ -472,15 +472,7 @@ Finding Worker::about(FindingKind kind, const Lane& lane, std::uint32_t site) co
   return finding;
 }
 
-void Worker::record(Finding finding) {
-  for (Finding& known : findings_) {
-    if (known.kind == finding.kind && known.site == finding.site && known.kernel == finding.kernel) {
-      ++known.occurrences;
-      return;
-    }
-  }
-  findings_.push_back(std::move(finding));
-}
+void Worker::record(Finding finding) { add_finding(findings_, std::move(finding)); }
 
 void Worker::find(FindingKind kind, std::uint32_t site, std::string what, std::string cause) {
   Finding finding = about(kind, *running.lane, site);

@@ -29,7 +29,10 @@ __global__ void groups(unsigned* masks) {
   const auto eight = cg::tiled_partition<8>(warp);
   const int t = threadIdx.x, lane = t % 32;
   EXPECT(block.thread_rank() == t && block.size() == 64 && warp.thread_rank() == lane && eight.thread_rank() == t % 8);
-  EXPECT(eight.meta_group_rank() == t / 8 % 4 || eight.meta_group_rank() == t / 8);
+  EXPECT(eight.meta_group_rank() == t / 8 % 4 && eight.meta_group_size() == 4);
+  const cg::thread_block_tile<8> any_eight = eight;
+  EXPECT(any_eight.meta_group_rank() == t / 8 % 4 && any_eight.meta_group_size() == 4);
+  EXPECT(cg::tiled_partition<8>(block).meta_group_rank() == t / 8 && cg::tiled_partition<8>(block).meta_group_size() == 8);
   EXPECT(cg::reduce(warp, lane, cg::plus<int>()) == 496 && cg::reduce(eight, lane, cg::greater<int>()) == lane / 8 * 8 + 7);
   EXPECT(warp.shfl(lane * 2, 3) == 6 && warp.shfl_down(lane, 1) == (lane == 31 ? 31 : lane + 1) && eight.shfl_xor(lane, 1) == (lane ^ 1));
   EXPECT(warp.ballot(lane < 4) == 15 && eight.any(lane == 9) == (lane / 8 == 1) && warp.all(1));

@@ -57,7 +57,7 @@ struct LinePattern {
   }
   /// All of it, as it lies in memory.
   using Words = std::array<std::uint64_t, 2>;
-  Words words() const { return std::bit_cast<Words>(*this); }
+  constexpr Words words() const { return std::bit_cast<Words>(*this); }
   /// The same of a pattern whose parts are in registers still: every request of a kernel asks whether its pattern is known,
   /// and parts that have just been written to memory cannot be read as one word without a wait.
   constexpr Words joined() const {
@@ -69,6 +69,17 @@ struct LinePattern {
   bool operator==(const LinePattern& other) const { return words() == other.words(); }
 };
 static_assert(std::has_unique_object_representations_v<LinePattern>);  // no byte of words() without a meaning
+static_assert([] {
+  constexpr LinePattern p{.site = 1,
+                          .stride = -2,
+                          .op = LineOp::store,
+                          .lines = 3,
+                          .more = true,
+                          .first = {4, 5},
+                          .middle = {6, 7},
+                          .last = {8, 9}};
+  return p.words() == p.joined();
+}());
 
 /// What a warp does between its requests for lines: warp instructions. Written as a line's number.
 struct WarpWork {

@@ -54,9 +54,15 @@ inline constexpr Kind store_of(int width) {
   return static_cast<Kind>(5 + std::countr_zero(static_cast<unsigned>(width)));
 }
 
-inline constexpr Entry make_entry(std::uint32_t site, Kind kind, Offset offset) {
-  return Entry{site} << (kOffsetBits + kKindBits) | Entry{static_cast<std::uint8_t>(kind)} << kOffsetBits |
-         offset;
+/// What an entry is counted from: made of where code begins, and of where the window does.
+inline constexpr Entry entry_origin(std::uintptr_t code_base) {
+  return Entry{0} - (Entry{code_base} << (kOffsetBits + kKindBits)) - kWindowBase;
+}
+/// Of an instruction less than kSiteLimit bytes from the code's begin and an address in the window: one sum for both.
+inline Entry make_entry(Entry origin, const void* instruction, Kind kind, const void* p) {
+  const Entry site = Entry{reinterpret_cast<std::uintptr_t>(instruction)} << (kOffsetBits + kKindBits);
+  return (origin + site + reinterpret_cast<std::uintptr_t>(p)) | Entry{static_cast<std::uint8_t>(kind)}
+                                                                     << kOffsetBits;
 }
 inline constexpr std::uint32_t key_of(Entry e) {
   return static_cast<std::uint32_t>(e >> kOffsetBits);

@@ -25,8 +25,8 @@ namespace {
 [[gnu::noinline]] void record_outside(const void* p, Kind kind, const void* where) {
   if (running.worker == nullptr) return;
   if (running.worker->on_stack_of_lane(p)) {
-    // The frame of this function is the first; the hooks between it and the code that they were called from keep the
-    // frame pointer (CMakeLists.txt).
+    // The frame of this function is the first; the hooks between it and the code that they were called from have none, or
+    // keep the frame pointer (CMakeLists.txt).
     if (!device_memory::image_is_closed() ||
         !running.worker->meets_a_frame(p, static_cast<std::size_t>(width_of(kind)), __builtin_frame_address(0)))
       return note_uncounted(site_of(where));

@@ -77,11 +77,8 @@ void Worker::merge(Warp& warp, bool all) {
     ends[i] = lanes[i].cursor;
     if (heads[i] != ends[i]) left |= 1u << i;
   }
-  if (left == 0) {
-    for (std::uint32_t m = job_->checks.races ? warp.lanes : 0; m != 0; m &= m - 1)
-      take_steps(warp, std::countr_zero(m), heads[std::countr_zero(m)]);
-    return;
-  }
+  const bool in_steps = job_->checks.races;
+  if (left == 0 && !in_steps) return;
   while (left != 0 && (all || (warp.full & ~left) == 0)) {
     std::uint32_t moved = left;
     int steps = 0;
@@ -90,7 +87,7 @@ void Worker::merge(Warp& warp, bool all) {
       for (std::uint32_t m = left; m != 0; m &= m - 1) {
         const int i = std::countr_zero(m);
         count = std::min(count, static_cast<long>(ends[i] - heads[i]));
-        if (job_->checks.races) count = std::min(count, take_steps(warp, i, heads[i]));
+        if (in_steps) count = std::min(count, take_steps(warp, i, heads[i]));
       }
       steps = merge_uniform(left, heads, static_cast<int>(count));
       if (steps == 0) {
@@ -107,7 +104,7 @@ void Worker::merge(Warp& warp, bool all) {
       }
     }
     if (diverged_) {
-      for (std::uint32_t m = job_->checks.races ? left : 0; m != 0; m &= m - 1)
+      for (std::uint32_t m = in_steps ? left : 0; m != 0; m &= m - 1)
         take_steps(warp, std::countr_zero(m), heads[std::countr_zero(m)]);
       for (std::uint32_t m = left & ~placed_; m != 0; m &= m - 1) {
         const int i = std::countr_zero(m);
@@ -132,7 +129,7 @@ void Worker::merge(Warp& warp, bool all) {
   for (std::uint32_t m = warp.lanes; m != 0; m &= m - 1) {
     const int i = std::countr_zero(m);
     Entry* log = logs_.get() + i * kLogStride;
-    if (job_->checks.races) {
+    if (in_steps) {
       take_steps(warp, i, heads[i]);
       for (NewStep& step : new_steps(i)) step.at -= static_cast<std::uint32_t>(heads[i] - log);
     }

@@ -14,9 +14,7 @@ void append_after_wait(Kind kind, const void* p, const void* where);
   Entry* const at = running.cursor;
   if (at >= running.end) [[unlikely]]
     return append_after_wait(kind, p, where);
-  const Entry place = Entry{reinterpret_cast<std::uintptr_t>(where)} << (kOffsetBits + kKindBits);
-  *at = (place + reinterpret_cast<std::uintptr_t>(p) + running.entry_origin) |
-        Entry{static_cast<std::uint8_t>(kind)} << kOffsetBits;
+  *at = make_entry(running.entry_origin, where, kind, p);
   running.cursor = at + 1;
 }
 

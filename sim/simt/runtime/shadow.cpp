@@ -141,34 +141,27 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
   };
   Conflict conflict;
   each_stretch(a, shared_base, [&](Words& w, std::size_t first, std::size_t count, int lane) {
-    if (!conflict.found && conflicts(w, first, count, mine, writes)) [[unlikely]] {
-      std::size_t word = first;
-      while (!conflicts(w, word, 1, mine, writes)) ++word;
-      const Stamp wrote = w.written_by[word];
-      const bool other_wrote =
-          wrote >> kEpochShift == epoch_ && wrote >> 1 != mine >> 1 && !(atomic && (wrote & 1) != 0);
+    const auto tell = [&](std::size_t word, bool other_wrote, bool within_warp) {
       conflict = {.found = true,
                   .where = word * 4,
                   .lane = lane + static_cast<int>((word - first) * 4 / static_cast<std::size_t>(a.width)),
-                  .other_warp = (other_wrote ? wrote : w.read_by[word]) >> 1 & 63,
-                  .other_site = other_wrote ? w.write_site[word] : w.read_site[word],
+                  .other_warp = (other_wrote ? w.written_by : w.read_by)[word] >> 1 & 63,
+                  .within_warp = within_warp,
+                  .other_site = (other_wrote ? w.write_site : w.read_site)[word],
                   .other_wrote = other_wrote};
+    };
+    if (!conflict.found && conflicts(w, first, count, mine, writes)) [[unlikely]] {
+      std::size_t word = first;
+      while (!conflicts(w, word, 1, mine, writes)) ++word;
+      tell(word, conflicts(w, word, 1, mine, false), false);  // with the write, if that alone is a conflict
     }
     const Lanes lanes = lanes_from(lane);
-    if (lanes.first != kNoLane && !conflict.found &&
+    if (!conflict.found && lanes.first != kNoLane &&
         conflict_of_lanes(w, first, count, mine, lanes, site, writes)) [[unlikely]] {
       std::size_t word = first;
       const auto at = [&](std::size_t i) { return Lanes{lanes.of(i - first), lanes.shift}; };
       while (!conflict_of_lanes(w, word, 1, mine, at(word), site, writes)) ++word;
-      // Its other side is the write, if that alone is a conflict.
-      const bool other_wrote = conflict_of_lanes(w, word, 1, mine, at(word), site, false);
-      conflict = {.found = true,
-                  .where = word * 4,
-                  .lane = lane + static_cast<int>((word - first) * 4 / static_cast<std::size_t>(a.width)),
-                  .other_warp = warp,
-                  .within_warp = true,
-                  .other_site = other_wrote ? w.write_site[word] : w.read_site[word],
-                  .other_wrote = other_wrote};
+      tell(word, conflict_of_lanes(w, word, 1, mine, at(word), site, false), true);
     }
     note_lanes(w, first, count, mine, lanes, site, writes);
     note(w, first, count, mine, site, writes);

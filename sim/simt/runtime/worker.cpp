@@ -205,7 +205,7 @@ void Worker::run_warp(int index) {
     while (warp.ready != 0) {
       Lane& first = lanes_[index * kWarp + std::countr_zero(warp.ready)];
       running.worker = this;
-      running.entry_origin = Entry{0} - (Entry{code_base} << (kOffsetBits + kKindBits)) - kWindowBase;
+      running.entry_origin = entry_origin(code_base);
       resume(first);
       switch_fiber(&home_, first.fiber);
       running = {};

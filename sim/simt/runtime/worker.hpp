@@ -29,7 +29,7 @@ struct Running {
   Entry* end = nullptr;
   Worker* worker = nullptr;
   Lane* lane = nullptr;
-  Entry entry_origin = 0;  ///< what makes an Entry of an instruction's address, shifted, and that of its data
+  Entry entry_origin = 0;
 };
 extern __thread Running running __attribute__((tls_model("initial-exec")));
 

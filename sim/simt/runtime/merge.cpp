@@ -58,7 +58,7 @@ long Worker::take_steps(Warp& warp, int lane, const Entry* head) {
   std::size_t passed = 0;
   while (passed < next.size() && next[passed].at <= at) ++passed;
   if (passed > 0) {
-    warp.steps[static_cast<std::size_t>(lane)] = next[passed - 1].step;
+    warp.steps.set(lane, next[passed - 1].step);
     next.erase(next.begin(), next.begin() + static_cast<std::ptrdiff_t>(passed));
   }
   return next.empty() ? kLogEntries + kMarkRoom : next.front().at - at;

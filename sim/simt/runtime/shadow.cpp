@@ -87,37 +87,62 @@ inline void SharedShadow::note(Words& w, std::size_t first, std::size_t count, S
 // Another lane of the same warp in the same step. One instruction of several lanes is no conflict.
 inline bool SharedShadow::conflict_of_lanes(const Words& w, std::size_t first, std::size_t count, Stamp mine,
                                             Lanes lanes, std::uint32_t site, bool writes) {
+  const Stamp* const written_by = w.written_by.data() + first;
+  const Stamp* const read_by = w.read_by.data() + first;
+  const LaneStamp* const write_lane = w.write_lane.data() + first;
+  const LaneStamp* const read_lane = w.read_lane.data() + first;
+  const std::uint32_t* const write_site = w.write_site.data() + first;
   const Stamp either = mine & 1;
-  bool any = false;
-  for (std::size_t i = 0; i < count; ++i) {
+  Stamp any = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
     const LaneStamp lane = lanes.of(i);
-    const Stamp wrote = w.written_by[first + i], read = w.read_by[first + i];
-    const auto is_other = [&](LaneStamp other) {
-      return (other ^ lane) - 1 < kManyLanes;
-    };  // 1 to 63: not itself
-    any |= (wrote >> 1 == mine >> 1) & is_other(w.write_lane[first + i]) & (w.write_site[first + i] != site) &
-           ((either & wrote) == 0);
-    any |= writes & (read >> 1 == mine >> 1) & is_other(w.read_lane[first + i]);
+    any |= static_cast<Stamp>(written_by[i] >> 1 == mine >> 1) & in_same_step(write_lane[i], lane) &
+           static_cast<Stamp>(write_site[i] != site) & ~(either & written_by[i]);
+    any |= static_cast<Stamp>(writes) & static_cast<Stamp>(read_by[i] >> 1 == mine >> 1) &
+           in_same_step(read_lane[i], lane);
   }
-  return any;
+  return (any & 1) != 0;
+}
+
+// Whether a read of these few words changes nothing: nobody has written them in this epoch, and this lane has read them
+// before, or several warps have. So it is mostly where each lane reads a row of its own.
+inline bool SharedShadow::is_noted(const Words& w, std::size_t first, std::size_t count, Stamp mine,
+                                   Lanes lanes) {
+  const Stamp epoch = mine >> kEpochShift, many = epoch << kEpochShift | kMany << 1;
+  for (std::size_t i = first; i < first + count; ++i) {
+    const Stamp read = w.read_by[i];
+    const bool known = read == many || (read == mine && w.read_lane[i] == lanes.first);
+    if (w.written_by[i] >> kEpochShift == epoch || !known) return false;
+  }
+  return true;
 }
 
 // Before note(), which writes over what was there.
 inline void SharedShadow::note_lanes(Words& w, std::size_t first, std::size_t count, Stamp mine, Lanes lanes,
                                      std::uint32_t site, bool writes) {
-  for (std::size_t i = first; i < first + count; ++i) {
-    const LaneStamp lane = lanes.first == kNoLane ? kNoLane : lanes.of(i - first);
-    if (writes) {
+  LaneStamp* const lane_of = (writes ? w.write_lane : w.read_lane).data() + first;
+  if (lanes.first == kNoLane) {
+    std::fill_n(lane_of, count, kNoLane);
+    return;
+  }
+  const Stamp* const touched_by = (writes ? w.written_by : w.read_by).data() + first;
+  std::uint32_t* const site_of = (writes ? w.write_site : w.read_site).data() + first;
+  if (writes) {
+    for (std::uint32_t i = 0; i < count; ++i) {
       // Several lanes of one instruction write: whose value stays is not known.
-      const bool again = w.written_by[i] >> 1 == mine >> 1 && w.write_site[i] == site &&
-                         w.write_lane[i] >> kStepShift == lane >> kStepShift && w.write_lane[i] != lane;
-      w.write_lane[i] = again ? kNoLane : lane;
-    } else {
-      const bool others = w.read_by[i] >> 1 == mine >> 1 && w.read_lane[i] != lane &&
-                          w.read_lane[i] >> kStepShift == lane >> kStepShift;
-      if (!others && w.read_by[i] >> 1 == mine >> 1) w.read_site[i] = site;
-      w.read_lane[i] = others ? lane | kManyLanes : lane;
+      const LaneStamp lane = lanes.of(i);
+      const Stamp again = static_cast<Stamp>(touched_by[i] >> 1 == mine >> 1) &
+                          static_cast<Stamp>(site_of[i] == site) & in_same_step(lane_of[i], lane);
+      lane_of[i] = again != 0 ? kNoLane : lane;
     }
+    return;
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const LaneStamp lane = lanes.of(i);
+    const Stamp before = static_cast<Stamp>(touched_by[i] >> 1 == mine >> 1),
+                others = before & in_same_step(lane_of[i], lane);
+    site_of[i] = (before & ~others) != 0 ? site : site_of[i];
+    lane_of[i] = others != 0 ? lane | kManyLanes : lane;
   }
 }
 
@@ -125,22 +150,27 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
                                            const LaneSteps& steps, std::uint32_t site, bool writes,
                                            bool atomic) {
   const Stamp mine = epoch_ << kEpochShift | warp << 1 | static_cast<Stamp>(atomic);
-  const auto step_of = [&](int lane) { return steps[static_cast<std::size_t>(lane)]; };
-  const int leader = std::countr_zero(a.mask);
-  bool in_step = true;
-  for (std::uint32_t left = a.mask; left != 0; left &= left - 1)
-    in_step &= step_of(std::countr_zero(left)) == step_of(leader);
+  const auto step_of = [&](int lane) { return steps.of(lane); };
+  const bool alike = steps.alike(a.mask);
   // Lanes that share a word by being narrower than one, or by all writing it, are not told apart.
   const bool at_one_word = a.linear && a.stride == 0 && !std::has_single_bit(a.mask);
-  const bool told_apart = a.width >= 4 && !(at_one_word && writes) && (in_step || !a.linear);
+  const bool told_apart = a.width >= 4 && !(at_one_word && writes) && (!a.linear || alike);
   const auto lanes_from = [&](int lane) -> Lanes {
     if (!told_apart || step_of(lane) == kOutOfStep) return {kNoLane, 31};
     if (at_one_word) return {step_of(lane) << kStepShift | kManyLanes, 31};
     return {step_of(lane) << kStepShift | static_cast<LaneStamp>(lane),
             static_cast<unsigned>(std::countr_zero(static_cast<unsigned>(a.width / 4)))};
   };
+  // Of a warp that has written nothing since its lanes were in step no read can meet a write of its own.
+  LastWrite& last_write = last_writes_[warp];
+  if (last_write.epoch != epoch_) last_write = {epoch_, 0, false};
+  const std::uint32_t step = step_of(std::countr_zero(a.mask));
+  if (writes) last_write = {epoch_, std::max(last_write.step, alike ? step : kOutOfStep), true};
+  const bool may_meet = last_write.any && (writes || !alike || last_write.step >= step);
   Conflict conflict;
   each_stretch(a, shared_base, [&](Words& w, std::size_t first, std::size_t count, int lane) {
+    const Lanes lanes = lanes_from(lane);
+    if (!writes && count <= 4 && is_noted(w, first, count, mine, lanes)) return true;
     const auto tell = [&](std::size_t word, bool other_wrote, bool within_warp) {
       conflict = {.found = true,
                   .where = word * 4,
@@ -155,11 +185,12 @@ SharedShadow::Conflict SharedShadow::touch(const WarpAccess& a, Offset shared_ba
       while (!conflicts(w, word, 1, mine, writes)) ++word;
       tell(word, conflicts(w, word, 1, mine, false), false);  // with the write, if that alone is a conflict
     }
-    const Lanes lanes = lanes_from(lane);
-    if (!conflict.found && lanes.first != kNoLane &&
+    if (may_meet && !conflict.found && lanes.first != kNoLane &&
         conflict_of_lanes(w, first, count, mine, lanes, site, writes)) [[unlikely]] {
       std::size_t word = first;
-      const auto at = [&](std::size_t i) { return Lanes{lanes.of(i - first), lanes.shift}; };
+      const auto at = [&](std::size_t i) {
+        return Lanes{lanes.of(static_cast<std::uint32_t>(i - first)), lanes.shift};
+      };
       while (!conflict_of_lanes(w, word, 1, mine, at(word), site, writes)) ++word;
       tell(word, conflict_of_lanes(w, word, 1, mine, at(word), site, false), true);
     }

@@ -3,7 +3,9 @@
 /// What the checks remember about shared memory: who touched each word since the last barrier, and which words have
 /// been written at all.
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -12,10 +14,34 @@
 
 namespace flashlab::simt {
 
-/// Since when the lanes of a warp are in step, by lane: equal numbers, since the same __syncwarp or collective of all of
-/// them; kOutOfStep for a lane of which that is not known.
-using LaneSteps = std::array<std::uint32_t, kLanes>;
 inline constexpr std::uint32_t kOutOfStep = ~0u;
+
+/// Since when the lanes of a warp are in step: equal numbers, since the same __syncwarp or collective of all of them;
+/// kOutOfStep for a lane of which that is not known.
+class LaneSteps {
+ public:
+  std::uint32_t of(int lane) const { return steps_[static_cast<std::size_t>(lane)]; }
+  void set(int lane, std::uint32_t step) {
+    steps_[static_cast<std::size_t>(lane)] = step;
+    looked_ = false;
+  }
+  /// Whether these lanes have one number. Cheap as long as all lanes of a warp have, and no number changes.
+  bool alike(std::uint32_t mask) const {
+    if (!looked_) {
+      looked_ = true;
+      all_alike_ = std::ranges::all_of(steps_, [&](std::uint32_t step) { return step == steps_[0]; });
+    }
+    if (all_alike_) return true;
+    const int leader = std::countr_zero(mask);
+    for (std::uint32_t left = mask; left != 0; left &= left - 1)
+      if (of(std::countr_zero(left)) != of(leader)) return false;
+    return true;
+  }
+
+ private:
+  std::array<std::uint32_t, kLanes> steps_{};
+  mutable bool looked_ = true, all_alike_ = true;
+};
 
 /// Shared memory of one worker.
 class SharedShadow {
@@ -53,8 +79,12 @@ class SharedShadow {
   struct Lanes {
     LaneStamp first;
     unsigned shift;
-    LaneStamp of(std::size_t word) const { return first + static_cast<LaneStamp>(word >> shift); }
+    LaneStamp of(std::uint32_t word) const { return first + (word >> shift); }
   };
+  /// 1 where two stamps are of one step but not of the same lane.
+  static std::uint32_t in_same_step(LaneStamp one, LaneStamp other) {
+    return static_cast<std::uint32_t>((one ^ other) - 1 < kManyLanes);
+  }
 
   /// Static or dynamic shared memory, an element a word. Apart, so that dense accesses go eight words at a time.
   struct Words {
@@ -71,11 +101,19 @@ class SharedShadow {
   static bool conflicts(const Words& w, std::size_t first, std::size_t count, Stamp mine, bool writes);
   static bool conflict_of_lanes(const Words& w, std::size_t first, std::size_t count, Stamp mine, Lanes lanes,
                                 std::uint32_t site, bool writes);
+  static bool is_noted(const Words& w, std::size_t first, std::size_t count, Stamp mine, Lanes lanes);
   static void note(Words& w, std::size_t first, std::size_t count, Stamp mine, std::uint32_t site, bool writes);
   static void note_lanes(Words& w, std::size_t first, std::size_t count, Stamp mine, Lanes lanes,
                          std::uint32_t site, bool writes);
 
+  /// Whether a warp has written in this epoch, and the last step in which it did; kOutOfStep: in several at once.
+  struct LastWrite {
+    std::uint32_t epoch = 0, step = 0;
+    bool any = false;
+  };
+
   Words static_words_, dynamic_words_;
+  std::array<LastWrite, 32> last_writes_{};
   std::uint32_t epoch_ = 0, block_ = 0;
 };
 
